@@ -1,0 +1,130 @@
+/** The command line: options, commands, help. */
+
+import { parseArgs } from "@std/cli/parse-args";
+import type { Overrides } from "./config.ts";
+import { type Hostname, parseHostname } from "./hostname.ts";
+import { type Level, LEVELS } from "./log.ts";
+import { nearest } from "./nearest.ts";
+
+export type Command =
+  | { readonly name: "help" | "version" }
+  | {
+    readonly name: "serve" | "check";
+    readonly file: string;
+    readonly overrides: Overrides;
+    readonly level: Level;
+  }
+  | { readonly name: "key"; readonly host: Hostname | undefined };
+
+/** The command line cannot be understood; the message says why. */
+export class UsageError extends Error {
+  override name = "UsageError";
+}
+
+export const DEFAULT_FILE = "/etc/sftdyn/sftdyn.toml";
+
+export const HELP = `Usage:
+  sftdyn [options] [CONF]         serve
+  sftdyn check [options] [CONF]   check the configuration and all that it needs
+  sftdyn key [HOST]               make a new update key
+
+CONF is the configuration, ${DEFAULT_FILE} if not given.
+
+Options (http to nskeyfile override the configuration):
+  -l, --http LISTEN      serve HTTP there: PORT, IP4:PORT or [IP6]:PORT (repeatable)
+  -s, --https LISTEN     serve HTTPS there (repeatable)
+  -c, --cert FILE        the certificate for HTTPS, PEM
+  -k, --key FILE         its private key, PEM
+      --nskeyfile FILE   the TSIG key for the nameserver
+  -v, --verbose          log more
+  -q, --quiet            log less: warnings and errors; twice: errors only
+  -V, --version          print the version
+  -h, --help             print this
+
+Exit status: 0 done, 1 could not run (check: errors found), 2 bad usage or configuration.
+
+Example:
+  $ sftdyn key host.dyn.example
+  $ sftdyn check ./sftdyn.toml
+  $ sftdyn -l 127.0.0.1:8080 ./sftdyn.toml
+`;
+
+const LISTS = ["http", "https"] as const;
+const TEXTS = ["cert", "key", "nskeyfile"] as const;
+const COUNTS = ["verbose", "quiet"] as const;
+const FLAGS = ["version", "help"] as const;
+const LETTERS = {
+  l: "http",
+  s: "https",
+  c: "cert",
+  k: "key",
+  v: "verbose",
+  q: "quiet",
+  V: "version",
+  h: "help",
+};
+
+/** @throws {UsageError} */
+export function parseCommandLine(args: readonly string[]): Command {
+  const options: Record<string, unknown> & { _: (string | number)[] } = parseArgs([...args], {
+    string: [...LISTS, ...TEXTS, "_"],
+    boolean: [...COUNTS, ...FLAGS],
+    collect: [...LISTS, ...COUNTS],
+    alias: LETTERS,
+  });
+  refuseUnknown(Object.keys(options));
+  if (options.help === true) return { name: "help" };
+  if (options.version === true) return { name: "version" };
+
+  const words = options._.map(String);
+  const name = words[0] === "check" || words[0] === "key" ? words.shift()! : "serve";
+  if (words.length > 1) throw new UsageError(`too many arguments: ${words.slice(1).join(" ")}`);
+  const [word] = words;
+  if (name === "key") return { name, host: word === undefined ? undefined : parseHost(word) };
+  return {
+    name: name === "check" ? "check" : "serve",
+    file: word ?? DEFAULT_FILE,
+    overrides: overrides(options),
+    level: level(options),
+  };
+}
+
+function refuseUnknown(names: string[]): void {
+  const known = [...LISTS, ...TEXTS, ...COUNTS, ...FLAGS, ...Object.keys(LETTERS), "_"];
+  for (const name of names) {
+    if (known.includes(name)) continue;
+    const meant = nearest(name, [...LISTS, ...TEXTS, ...COUNTS, ...FLAGS]);
+    const hint = meant === undefined || name.length === 1
+      ? "sftdyn --help lists all"
+      : `did you mean --${meant}?`;
+    throw new UsageError(`unknown option ${name.length === 1 ? "-" : "--"}${name}, ${hint}`);
+  }
+}
+
+function overrides(options: Record<string, unknown>): Overrides {
+  const found: Record<string, string | string[]> = {};
+  for (const name of LISTS) {
+    const values = options[name] as string[];
+    if (values.includes("")) throw new UsageError(`--${name} needs a value, such as 8080`);
+    if (values.length > 0) found[name] = values;
+  }
+  for (const name of TEXTS) {
+    const value = options[name] as string | undefined;
+    if (value === "") throw new UsageError(`--${name} needs a value, the path of a file`);
+    if (value !== undefined) found[name] = value;
+  }
+  return found;
+}
+
+function level({ verbose, quiet }: Record<string, unknown>): Level {
+  const index = LEVELS.indexOf("info") + (verbose as true[]).length - (quiet as true[]).length;
+  return LEVELS[Math.max(0, Math.min(index, LEVELS.length - 1))]!;
+}
+
+function parseHost(text: string): Hostname {
+  try {
+    return parseHostname(text);
+  } catch (error) {
+    throw new UsageError((error as RangeError).message);
+  }
+}

@@ -1,0 +1,24 @@
+/** A new update key, ready to be pasted. */
+
+import { digest } from "./clients.ts";
+
+/** 160 bits: 20 octets, 40 hex digits. */
+const OCTETS = 20;
+
+/** A random key of 160 bits in hex, which no client escapes. */
+export function newKey(random = crypto.getRandomValues.bind(crypto)): string {
+  return random(new Uint8Array(OCTETS)).toHex();
+}
+
+/** The lines that tell an administrator where a new key goes. */
+export function keyText(key: string, host = "host.dyn.example"): string {
+  return `# in [clients] of sftdyn.toml:
+"${key}" = "${host}"
+
+# or, so that the file does not hold the key itself:
+"sha256:${digest(key)}" = "${host}"
+
+# on the device, with your server's name and port:
+curl -fsS https://dyn.example:4443/${key}
+`;
+}

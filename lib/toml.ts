@@ -1,0 +1,226 @@
+/**
+ * TOML text to a tree in which every name knows its line, with all faults of
+ * the text at once. The library parses one statement (a `NAME = VALUE` or a
+ * `[TABLE]`) at a time; where statements begin and end is found here. No fault
+ * repeats any of the text: a statement may hold a secret.
+ */
+
+import { parse } from "@std/toml";
+
+export interface TomlNode {
+  /** Counted from 1. */
+  readonly line: number;
+  readonly value: TomlValue;
+}
+export type TomlTable = Map<string, TomlNode>;
+/** Other values than these are dates; nothing here needs one. */
+export type TomlValue = string | number | boolean | TomlTable | readonly unknown[] | Date;
+
+export interface Fault {
+  /** Counted from 1. */
+  readonly line: number;
+  readonly problem: string;
+}
+
+interface Statement {
+  line: number;
+  text: string;
+  /** Where the `=` stands in the text, or -1. */
+  equals: number;
+  /** What is open at its end: a quote or a bracket. */
+  unclosed: string;
+}
+
+/** Parses a whole file; what is in faults is missing in the table. */
+export function parseToml(text: string): { table: TomlTable; faults: Fault[] } {
+  const root: TomlTable = new Map();
+  const faults: Fault[] = [];
+  const headers = new Map<string, number>();
+  let table: TomlTable | undefined = root;
+  for (const statement of statements(text.replaceAll("\r\n", "\n"))) {
+    const { line } = statement;
+    try {
+      if (statement.text.startsWith("[")) {
+        // After a broken header, the names that follow belong to no known table.
+        table = undefined;
+        table = openTable(root, statement, headers);
+      } else if (table !== undefined) {
+        add(table, parseStatement(statement), line);
+      } else parseStatement(statement);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      faults.push({ line, problem: error.message });
+    }
+  }
+  return { table: root, faults };
+}
+
+function openTable(root: TomlTable, statement: Statement, headers: Map<string, number>): TomlTable {
+  const { line, text } = statement;
+  if (text.startsWith("[[")) {
+    throw new RangeError("there are no lists of tables here: expected [NAME]");
+  }
+  const tree = tryParse(text);
+  if (tree === undefined) {
+    throw new RangeError(
+      "not a table's name: expected [NAME], with quotes around special characters",
+    );
+  }
+  let table = root;
+  const path: string[] = [];
+  for (let level = tree; Object.keys(level).length > 0;) {
+    const name = Object.keys(level)[0]!;
+    path.push(name);
+    const node = table.get(name) ?? { line, value: new Map() };
+    if (!(node.value instanceof Map)) {
+      throw new RangeError(`this name has a value already, in line ${node.line}`);
+    }
+    table.set(name, node);
+    table = node.value;
+    level = level[name] as Record<string, unknown>;
+  }
+  const before = headers.get(JSON.stringify(path));
+  if (before !== undefined) throw new RangeError(`this table stands in line ${before} already`);
+  headers.set(JSON.stringify(path), line);
+  return table;
+}
+
+function add(table: TomlTable, tree: Record<string, unknown>, line: number): void {
+  for (const [name, value] of Object.entries(tree)) {
+    const node = table.get(name);
+    if (!isTree(value)) {
+      if (node) throw new RangeError(`this name stands in line ${node.line} already`);
+      table.set(name, { line, value: value as TomlValue });
+    } else if (node === undefined) {
+      const inner: TomlTable = new Map();
+      table.set(name, { line, value: inner });
+      add(inner, value, line);
+    } else if (node.value instanceof Map) add(node.value, value, line);
+    else throw new RangeError(`this name has a value already, in line ${node.line}`);
+  }
+}
+
+function isTree(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) &&
+    !(value instanceof Date);
+}
+
+function tryParse(text: string): Record<string, unknown> | undefined {
+  try {
+    const tree = parse(text);
+    return Object.keys(tree).length === 0 ? undefined : tree;
+  } catch {
+    // The library's message may quote the text; the caller says it without.
+    return undefined;
+  }
+}
+
+/** @throws {RangeError} what is wrong and what would be right, without the text */
+function parseStatement({ text, equals, unclosed }: Statement): Record<string, unknown> {
+  if (unclosed === "") {
+    const tree = equals < 0 ? undefined : tryParse(text);
+    if (tree !== undefined) return tree;
+  }
+  throw new RangeError(explain(text, equals, unclosed));
+}
+
+function explain(text: string, equals: number, unclosed: string): string {
+  if (unclosed !== "") return `${unclosed} is opened and not closed`;
+  if (equals < 0) return 'expected NAME = VALUE or [TABLE] (a comment begins with "#")';
+  if (tryParse(`${text.slice(0, equals)} = 0`) === undefined) {
+    return 'not a valid name before "=": put it in quotes, "NAME" = VALUE';
+  }
+  const value = text.slice(equals + 1).trim();
+  if (value === "") return 'there is no value after "="';
+  if (/^(True|False|None)\b/.test(value)) return "not a valid value: expected true or false";
+  if (/^[^"'[{]/.test(value)) return 'not a valid value: a text needs quotes, NAME = "VALUE"';
+  if (/^"[^"]*\\/.test(value)) {
+    return "not a valid value: a backslash stands in single quotes or twice, 'C:\\x' or \"C:\\\\x\"";
+  }
+  if (value.startsWith("[")) {
+    return 'not a valid list: expected ["VALUE", "VALUE"], with quotes around a text';
+  }
+  if (value.startsWith("{")) return 'not a valid table: expected { NAME = "VALUE", NAME = NUMBER }';
+  return "not a valid value: something follows its end";
+}
+
+/** Cuts the text where TOML's statements end: at line ends outside brackets and quotes. */
+function* statements(text: string): Generator<Statement> {
+  let position = 0, line = 1;
+  while (position < text.length) {
+    const char = text[position]!;
+    if (/\s/.test(char)) {
+      if (char === "\n") line++;
+      position++;
+    } else if (char === "#") position = lineEnd(text, position);
+    else {
+      let statement = scan(text, position, true);
+      // What is never closed swallows the rest of the file: look at the first line alone.
+      if (statement.unclosed !== "") statement = scan(text, position, false);
+      yield { ...statement, line };
+      line += countLines(statement.text);
+      position += statement.text.length;
+    }
+  }
+}
+
+function lineEnd(text: string, position: number): number {
+  const end = text.indexOf("\n", position);
+  return end < 0 ? text.length : end;
+}
+
+function countLines(text: string): number {
+  let lines = 0;
+  for (let i = text.indexOf("\n"); i >= 0; i = text.indexOf("\n", i + 1)) lines++;
+  return lines;
+}
+
+function scan(text: string, start: number, manyLines: boolean): Omit<Statement, "line"> {
+  const isHeader = text[start] === "[";
+  let position = start, equals = -1, depth = 0, unclosed = "";
+  while (position < text.length) {
+    const char = text[position]!;
+    if (char === "\n" && (depth === 0 || !manyLines || isHeader)) break;
+    if (char === "#") position = lineEnd(text, position);
+    else if (char === '"' || char === "'") {
+      const end = endOfQuote(text, position, manyLines);
+      if (end === undefined) {
+        unclosed = `a quote (${char})`;
+        position = lineEnd(text, position);
+        break;
+      }
+      position = end;
+    } else {
+      if (char === "[" || char === "{") depth++;
+      if ((char === "]" || char === "}") && depth > 0) depth--;
+      if (char === "=" && equals < 0) equals = position - start;
+      position++;
+    }
+  }
+  if (unclosed === "" && depth > 0) unclosed = "a bracket";
+  return { text: text.slice(start, position), equals, unclosed };
+}
+
+/** The position after the quoted text that starts here, or undefined if it does not end. */
+function endOfQuote(text: string, start: number, manyLines: boolean): number | undefined {
+  const quote = text[start]!;
+  const triple = quote.repeat(3);
+  if (text.startsWith(triple, start)) {
+    for (let i = start + 3; i < text.length; i++) {
+      if (text[i] === "\n" && !manyLines) return undefined;
+      if (text[i] === "\\" && quote === '"') i++;
+      else if (text.startsWith(triple, i)) {
+        // Up to two quotes may stand before the closing three.
+        let end = i + 3;
+        while (text[end] === quote && end < i + 5) end++;
+        return end;
+      }
+    }
+    return undefined;
+  }
+  for (let i = start + 1; i < text.length && text[i] !== "\n"; i++) {
+    if (text[i] === "\\" && quote === '"') i++;
+    else if (text[i] === quote) return i + 1;
+  }
+  return undefined;
+}

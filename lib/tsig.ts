@@ -1,0 +1,44 @@
+/** A TSIG key file in BIND's form, as `tsig-keygen` writes it. */
+
+export interface TsigKey {
+  readonly name: string;
+  readonly algorithm: string;
+  /** Bits of the secret; the secret itself is not kept. */
+  readonly bits: number;
+}
+
+/** What BIND 9.16 and later take (named.conf(5), RFC 8945). */
+const ALGORITHMS = [
+  "hmac-md5",
+  "hmac-sha1",
+  "hmac-sha224",
+  "hmac-sha256",
+  "hmac-sha384",
+  "hmac-sha512",
+];
+
+/**
+ * Reads the one key of a key file.
+ *
+ * @throws {RangeError} what is wrong with it, without any of its text
+ */
+export function parseTsigKey(text: string): TsigKey {
+  const clean = text.replace(/\/\*[\s\S]*?\*\/|(\/\/|#)[^\n]*/g, " ");
+  const [, name, body] = /\bkey\s+"?([^\s"{;]+)"?\s*\{([^}]*)\}/.exec(clean) ??
+    fail('no key in it: expected what tsig-keygen writes, key "NAME" { … };');
+  const [, algorithm] = /\balgorithm\s+"?([\w-]+)"?\s*;/.exec(body!) ?? fail("no algorithm in it");
+  // BIND takes hmac-sha256-128 too, a truncated one.
+  if (!ALGORITHMS.includes(algorithm!.toLowerCase().replace(/-\d+$/, ""))) {
+    fail("an algorithm that BIND does not know, hmac-sha512 would be right");
+  }
+  const [, secret] = /\bsecret\s+"?([A-Za-z0-9+/=]+)"?\s*;/.exec(body!) ?? fail("no secret in it");
+  try {
+    return { name: name!, algorithm: algorithm!.toLowerCase(), bits: atob(secret!).length * 8 };
+  } catch {
+    return fail("its secret is not base64");
+  }
+}
+
+function fail(problem: string): never {
+  throw new RangeError(problem);
+}

@@ -1,0 +1,95 @@
+/** sftdyn: wires the parts together, and is the only place that exits. */
+
+import { check } from "./lib/check.ts";
+import { type Command, HELP, parseCommandLine, UsageError } from "./lib/cli.ts";
+import { type Config, ConfigError, loadConfig } from "./lib/config.ts";
+import { createHandler } from "./lib/handler.ts";
+import { keyText, newKey } from "./lib/key.ts";
+import { listen, ListenError } from "./lib/listener.ts";
+import { createLog, type Log } from "./lib/log.ts";
+import { Nameserver } from "./lib/nameserver.ts";
+import { createNsupdate, nsupdateVersion } from "./lib/nsupdate.ts";
+import { createUpdater } from "./lib/updater.ts";
+import project from "./deno.json" with { type: "json" };
+
+const EXIT = { done: 0, couldNotRun: 1, usage: 2 } as const;
+
+/** Milliseconds for what was accepted when sftdyn is told to stop. */
+const GRACE = 10_000;
+
+async function main(args: string[]): Promise<number> {
+  let command;
+  try {
+    command = parseCommandLine(args);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`sftdyn: ${error.message}`);
+    return EXIT.usage;
+  }
+  switch (command.name) {
+    case "help":
+      console.log(HELP.trimEnd());
+      return EXIT.done;
+    case "version":
+      console.log(`sftdyn ${project.version} (Deno ${Deno.version.deno})`);
+      return EXIT.done;
+    case "key":
+      console.log(keyText(newKey(), command.host).trimEnd());
+      return EXIT.done;
+    case "check":
+      return await runCheck(command);
+    case "serve":
+      return await serve(command);
+  }
+}
+
+type ConfigCommand = Command & { name: "serve" | "check" };
+
+async function runCheck({ file, overrides }: ConfigCommand): Promise<number> {
+  const isGood = await check({
+    load: () => loadConfig(file, overrides),
+    nameserver: ({ nameserver }) => new Nameserver({ endpoint: nameserver }),
+    nsupdateVersion,
+    print: console.log,
+  });
+  return isGood ? EXIT.done : EXIT.couldNotRun;
+}
+
+async function serve({ file, overrides, level }: ConfigCommand): Promise<number> {
+  const log = createLog({ level, journal: Deno.env.get("JOURNAL_STREAM") !== undefined });
+  try {
+    const config = await loadConfig(file, overrides);
+    const stopped = nextSignal("SIGTERM", "SIGINT");
+    const listeners = await start(config, log);
+    log.info(`${await stopped}: stopping`);
+    await listeners.stop(GRACE);
+    return EXIT.done;
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      for (const fault of error.faults) log.error(fault);
+      return EXIT.usage;
+    }
+    if (!(error instanceof ListenError)) throw error;
+    log.error(error.message);
+    return EXIT.couldNotRun;
+  }
+}
+
+function start(config: Config, log: Log) {
+  const { nameserver, nskeyfile: keyFile, timeout } = config;
+  if (config.clients.size === 0) log.warning(`${config.file}: no clients: nobody can update`);
+  const updater = createUpdater({
+    nsupdate: createNsupdate({ nameserver, keyFile, timeout }),
+    log,
+  });
+  const handler = createHandler({ ...config, updater, log });
+  return listen({ ...config, handler, log });
+}
+
+function nextSignal(...signals: Deno.Signal[]): Promise<Deno.Signal> {
+  return new Promise((resolve) => {
+    for (const signal of signals) Deno.addSignalListener(signal, () => resolve(signal));
+  });
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

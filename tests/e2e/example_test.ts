@@ -1,0 +1,61 @@
+/** sftdyn.toml.example, as it is and with a machine's paths, serves what its comments promise. */
+
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { freePort, startNamed } from "../../tools/named.ts";
+import { ROOT } from "../../tools/deno.ts";
+import { curl, makeCertificate, Sftdyn, sftdyn, withFolder } from "./sftdyn.ts";
+
+const EXAMPLE = await Deno.readTextFile(`${ROOT}/sftdyn.toml.example`);
+
+Deno.test("sftdyn.toml.example passes check's parser as it is", async () => {
+  const { stdout } = await sftdyn(["check", `${ROOT}/sftdyn.toml.example`]);
+  assertMatch(stdout, /^ok: .*sftdyn\.toml\.example: http 8080; 4 clients$/m);
+});
+
+Deno.test("sftdyn.toml.example with everything uncommented serves its clients", async () => {
+  const named = await startNamed({ zones: ["dyn.sft.mx"] });
+  try {
+    await withFolder(async (folder) => {
+      await makeCertificate(folder);
+      const [http, https] = [freePort(), freePort()];
+      const adapted = EXAMPLE.replace(/^#([a-z_]+ = )/gm, "$1")
+        .replace('"8080"', `"${http}"`)
+        .replace('"4443"', `"${https}"`)
+        .replace('"fullchain.pem"', '"cert.pem"')
+        .replace('"privkey.pem"', '"key.pem"')
+        .replace("/etc/bind/keys/sftdyn.key", named.keyFile)
+        .replace("127.0.0.1:53", `127.0.0.1:${named.port}`);
+      await Deno.writeTextFile(`${folder}/sftdyn.toml`, adapted);
+      const program = await Sftdyn.start([`${folder}/sftdyn.toml`], { listeners: 2 });
+      const url = `http://127.0.0.1:${http}`;
+      const keys: [key: string, ...hosts: string[]][] = [
+        ["example", "host"],
+        ["?hostname=myclient.dyn.sft.mx&password=123456", "myclient", "www.myclient"],
+        ["host=gnampf.dyn.sft.mx,key=4bea92410b3146d0cfe", "gnampf"],
+        ["test", "hidden"],
+      ];
+      for (const [key, ...hosts] of keys) {
+        assertEquals(await curl(`${url}/${key}`), "200 OK", key);
+        for (const host of hosts) {
+          assertEquals(await named.dig(`${host}.dyn.sft.mx`, "A"), ["127.0.0.1"], host);
+        }
+        assertEquals(
+          await curl("--cacert", `${folder}/cert.pem`, `https://127.0.0.1:${https}/${key}`),
+          "200 UPTODATE",
+        );
+      }
+      assertEquals(await program.stop(), 0);
+    });
+  } finally {
+    await named.stop();
+  }
+});
+
+Deno.test("sftdyn.toml.example explains every name that the configuration has", async () => {
+  const source = await Deno.readTextFile(`${ROOT}/lib/config.ts`);
+  const names = /const NAMES = \[([^\]]*)\]/.exec(source)![1]!.match(/\w+/g)!;
+  for (const name of names) {
+    if (name === "clients") assertStringIncludes(EXAMPLE, "\n[clients]\n");
+    else assertMatch(EXAMPLE, new RegExp(`^#?${name} = `, "m"));
+  }
+});

@@ -1,0 +1,222 @@
+/**
+ * A throwaway BIND for the demo and the tests: on a free loopback port, with
+ * its files in a temporary folder and a session key of its own.
+ */
+
+import { findProgram, SetupError } from "./setup.ts";
+
+export interface NamedOptions {
+  /** The zones that it serves, each updatable by its session key. */
+  zones?: string[];
+  /** More text for the end of named.conf. */
+  extra?: string;
+  /** Instead of `update-policy local;` in every zone. */
+  policy?: string;
+}
+
+export interface Named {
+  port: number;
+  folder: string;
+  /** For `nsupdate -k`. */
+  keyFile: string;
+  pid: number;
+  /** What `dig +short` says of a name's records. */
+  dig(name: string, type: string): Promise<string[]>;
+  rndc(...args: string[]): Promise<string>;
+  kill(signal: Deno.Signal): void;
+  /** Starts it once more after it ended, on the same port and files, with a new session key. */
+  restart(): Promise<void>;
+  /** Ends it, waits for that, and removes its files. */
+  stop(): Promise<void>;
+  /** What it logged since it was started last. */
+  log(): string;
+}
+
+const START_TIMEOUT = 10_000;
+
+/** A TCP port of 127.0.0.1 that was free a moment ago. */
+export function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  return port;
+}
+
+/** Runs a program to its end; what it printed, trimmed. */
+export async function output(program: string, ...args: string[]): Promise<string> {
+  // A proxy of this machine is not to come between curl and loopback.
+  const env = { no_proxy: "*" };
+  const { success, stdout, stderr } = await new Deno.Command(program, { args, env }).output();
+  const text = new TextDecoder().decode(stdout).trim();
+  if (!success) {
+    throw new Error(`${program} failed: ${text} ${new TextDecoder().decode(stderr).trim()}`);
+  }
+  return text;
+}
+
+/** Starts a BIND and waits until it answers. */
+export async function startNamed(options: NamedOptions = {}): Promise<Named> {
+  const folder = await Deno.makeTempDir({ prefix: "sftdyn-named-" });
+  const port = freePort();
+  try {
+    const program = await copyOfNamed(folder);
+    const control = await writeFiles(folder, port, options);
+    return await new RunningNamed(folder, port, program, control).start();
+  } catch (error) {
+    await Deno.remove(folder, { recursive: true });
+    throw error;
+  }
+}
+
+/**
+ * AppArmor and SELinux confine the installed named to its own folders; a copy
+ * of it under another path may read ours.
+ */
+async function copyOfNamed(folder: string): Promise<string> {
+  const program = await findProgram("named");
+  if (program === undefined) throw new SetupError("missing program: named");
+  await Deno.copyFile(program, `${folder}/named`);
+  return `${folder}/named`;
+}
+
+async function writeFiles(
+  folder: string,
+  port: number,
+  { zones = ["dyn.example"], extra = "", policy = "update-policy local;" }: NamedOptions,
+): Promise<string[]> {
+  const control = freePort();
+  const secret = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))));
+  await Deno.writeTextFile(
+    `${folder}/rndc.key`,
+    `key "rndc" { algorithm hmac-sha256; secret "${secret}"; };\n`,
+    { mode: 0o600 },
+  );
+  for (const zone of zones) {
+    await Deno.writeTextFile(
+      `${folder}/${zone}.zone`,
+      `$TTL 60\n@ IN SOA ns.${zone}. admin.${zone}. 1 3600 600 86400 60\n` +
+        `@ IN NS ns.${zone}.\nns IN A 127.0.0.1\n`,
+    );
+  }
+  await Deno.writeTextFile(
+    `${folder}/named.conf`,
+    `include "${folder}/rndc.key";
+controls { inet 127.0.0.1 port ${control} allow { 127.0.0.1; } keys { "rndc"; }; };
+options {
+  directory "${folder}";
+  pid-file "${folder}/named.pid";
+  session-keyfile "${folder}/session.key";
+  listen-on port ${port} { 127.0.0.1; };
+  listen-on-v6 port ${port} { ::1; };
+  recursion no;
+  notify no;
+  dnssec-validation no;
+  allow-transfer { 127.0.0.1; };
+};
+${
+      zones.map((zone) =>
+        `zone "${zone}" { type master; file "${folder}/${zone}.zone"; ${policy} };`
+      )
+        .join("\n")
+    }
+${extra}
+`,
+  );
+  return ["-s", "127.0.0.1", "-p", `${control}`, "-k", `${folder}/rndc.key`];
+}
+
+class RunningNamed implements Named {
+  #process!: Deno.ChildProcess;
+  #reading!: Promise<void>;
+  #log = "";
+
+  constructor(
+    readonly folder: string,
+    readonly port: number,
+    readonly program: string,
+    readonly control: string[],
+  ) {}
+
+  get keyFile(): string {
+    return `${this.folder}/session.key`;
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  log(): string {
+    return this.#log;
+  }
+
+  async start(): Promise<this> {
+    this.#log = "";
+    this.#process = new Deno.Command(this.program, {
+      args: ["-g", "-n", "1", "-c", `${this.folder}/named.conf`],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    const started = Promise.withResolvers<void>();
+    this.#reading = this.#read(started);
+    const timer = setTimeout(
+      () => started.reject(new Error(`named did not start in time:\n${this.#log}`)),
+      START_TIMEOUT,
+    );
+    try {
+      await started.promise;
+    } catch (error) {
+      this.kill("SIGKILL");
+      await this.#ended();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+    return this;
+  }
+
+  async #read(started: PromiseWithResolvers<void>): Promise<void> {
+    for await (const text of this.#process.stderr.pipeThrough(new TextDecoderStream())) {
+      this.#log += text;
+      if (/ running\n/.test(this.#log)) started.resolve();
+    }
+    started.reject(new Error(`named ended:\n${this.#log}`));
+  }
+
+  async #ended(): Promise<void> {
+    await this.#process.status;
+    await this.#reading;
+  }
+
+  async dig(name: string, type: string): Promise<string[]> {
+    const port = `${this.port}`;
+    const text = await output("dig", "@127.0.0.1", "-p", port, "+short", "+tcp", name, type);
+    return text === "" ? [] : text.split("\n");
+  }
+
+  rndc(...args: string[]): Promise<string> {
+    return findProgram("rndc").then((rndc) => output(rndc ?? "rndc", ...this.control, ...args));
+  }
+
+  kill(signal: Deno.Signal): void {
+    try {
+      this.#process.kill(signal);
+    } catch {
+      // It has ended already.
+    }
+  }
+
+  async restart(): Promise<void> {
+    await this.#ended();
+    await this.start();
+  }
+
+  async stop(): Promise<void> {
+    this.kill("SIGCONT");
+    this.kill("SIGTERM");
+    const timer = setTimeout(() => this.kill("SIGKILL"), START_TIMEOUT);
+    await this.#ended();
+    clearTimeout(timer);
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}

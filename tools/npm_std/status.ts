@@ -1,0 +1,9 @@
+/** `STATUS_CODE` of `@std/http`, made from the names that `node:http` knows. */
+
+import { STATUS_CODES } from "node:http";
+
+type Name = "OK" | "Forbidden" | "MethodNotAllowed" | "InternalServerError" | "ServiceUnavailable";
+
+export const STATUS_CODE = Object.fromEntries(
+  Object.entries(STATUS_CODES).map(([code, text]) => [text!.replaceAll(" ", ""), Number(code)]),
+) as Record<Name, number>;

@@ -1,0 +1,125 @@
+/**
+ * The programs that the demo and the tests run for real: found, or installed
+ * from Debian's packages without starting any service that they bring.
+ */
+
+interface Program {
+  name: string;
+  /** The package that has it, on each family of systems. */
+  debian: string;
+  fedora: string;
+  arch: string;
+}
+
+const PROGRAMS = {
+  named: { debian: "bind9", fedora: "bind", arch: "bind" },
+  nsupdate: { debian: "bind9-dnsutils", fedora: "bind-utils", arch: "bind" },
+  dig: { debian: "bind9-dnsutils", fedora: "bind-utils", arch: "bind" },
+  rndc: { debian: "bind9-utils", fedora: "bind", arch: "bind" },
+  curl: { debian: "curl", fedora: "curl", arch: "curl" },
+  openssl: { debian: "openssl", fedora: "openssl", arch: "openssl" },
+  ip: { debian: "iproute2", fedora: "iproute", arch: "iproute2" },
+  pgrep: { debian: "procps", fedora: "procps-ng", arch: "procps-ng" },
+  setpriv: { debian: "util-linux", fedora: "util-linux", arch: "util-linux" },
+  unshare: { debian: "util-linux", fedora: "util-linux", arch: "util-linux" },
+} as const;
+
+export type ProgramName = keyof typeof PROGRAMS;
+
+/** What the main job needs; the tests need all of them. */
+export const DEMO_PROGRAMS: ProgramName[] = ["named", "nsupdate", "dig", "curl", "openssl"];
+export const TEST_PROGRAMS = Object.keys(PROGRAMS) as ProgramName[];
+
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+const POLICY = "/usr/sbin/policy-rc.d";
+
+/** A program is missing and cannot be installed; the message says what to do. */
+export class SetupError extends Error {
+  override name = "SetupError";
+}
+
+/** The path of a program, looked for where servers' programs are too, or undefined. */
+export async function findProgram(name: string): Promise<string | undefined> {
+  const path = (Deno.env.get("PATH") ?? "").split(":");
+  for (const folder of [...path, "/usr/local/sbin", "/usr/sbin", "/sbin"]) {
+    try {
+      const file = `${folder || "."}/${name}`;
+      const { isFile, mode } = await Deno.stat(file);
+      if (isFile && ((mode ?? 0) & 0o111) !== 0) return file;
+    } catch {
+      // Not in this folder.
+    }
+  }
+}
+
+/**
+ * Makes sure that these programs are there.
+ *
+ * @throws {SetupError} one is missing, and this user cannot install it here
+ */
+export async function ensurePrograms(names: ProgramName[]): Promise<void> {
+  const missing: Program[] = [];
+  for (const name of names) {
+    if (await findProgram(name) === undefined) missing.push({ name, ...PROGRAMS[name] });
+  }
+  if (missing.length === 0) return;
+  if (Deno.uid() !== 0 || await findProgram("apt-get") === undefined) {
+    throw new SetupError(
+      missing.map(({ name, debian, fedora, arch }) =>
+        `missing program: ${name} (package ${debian} on Debian, ${fedora} on Fedora, ${arch} on Arch)`
+      ).join("\n"),
+    );
+  }
+  const packages = [...new Set(missing.map(({ debian }) => debian))];
+  console.error(`installing from Debian: ${packages.join(" ")} (no service is started)`);
+  await installPackages(packages);
+}
+
+async function installPackages(packages: string[]): Promise<void> {
+  await run("apt-get", "update", "-qq");
+  const install = () =>
+    run("apt-get", "install", "-y", "-qq", "--no-install-recommends", ...packages);
+  // A nameserver that is in service here is not to be kept from its restart.
+  if (!packages.includes("bind9")) return await install();
+  // Ctrl-C ends apt-get, and with it this; what was forbidden must be allowed again first.
+  const ignore = () => {};
+  for (const signal of SIGNALS) Deno.addSignalListener(signal, ignore);
+  const allowServices = await forbidServices();
+  try {
+    await install();
+    // Without this the service would start at the next boot.
+    if (await findProgram("systemctl") !== undefined) {
+      await run("systemctl", "disable", "--quiet", "named.service");
+    }
+  } finally {
+    await allowServices();
+    for (const signal of SIGNALS) Deno.removeSignalListener(signal, ignore);
+  }
+}
+
+/**
+ * Until the returned function is called, Debian's maintainer scripts start no
+ * service: that is what exit status 101 of policy-rc.d says (invoke-rc.d(8)).
+ */
+async function forbidServices(): Promise<() => Promise<void>> {
+  const aside = `${POLICY}.before-sftdyn`;
+  let had = true;
+  try {
+    await Deno.rename(POLICY, aside);
+  } catch {
+    had = false;
+  }
+  await Deno.writeTextFile(POLICY, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  return () => had ? Deno.rename(aside, POLICY) : Deno.remove(POLICY);
+}
+
+async function run(program: string, ...args: string[]): Promise<void> {
+  const { success, stdout, stderr } = await new Deno.Command(program, {
+    args,
+    env: { DEBIAN_FRONTEND: "noninteractive" },
+    stdin: "null",
+  }).output();
+  if (success) return;
+  const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  throw new SetupError(`${program} ${args.join(" ")} failed:\n${said.trimEnd()}`);
+}
