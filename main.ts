@@ -60,9 +60,9 @@ async function serve({ file, overrides, level }: ConfigCommand): Promise<number>
   try {
     const config = await loadConfig(file, overrides);
     const stopped = nextSignal("SIGTERM", "SIGINT");
-    const listeners = await start(config, log);
+    const stop = await start(config, log);
     log.info(`${await stopped}: stopping`);
-    await listeners.stop(GRACE);
+    await stop();
     return EXIT.done;
   } catch (error) {
     if (error instanceof ConfigError) {
@@ -75,15 +75,24 @@ async function serve({ file, overrides, level }: ConfigCommand): Promise<number>
   }
 }
 
-function start(config: Config, log: Log) {
-  const { nameserver, nskeyfile: keyFile, timeout } = config;
+/** Starts serving; the returned function ends it in good order. */
+async function start(config: Config, log: Log): Promise<() => Promise<void>> {
   if (config.clients.size === 0) log.warning(`${config.file}: no clients: nobody can update`);
-  const updater = createUpdater({
-    nsupdate: createNsupdate({ nameserver, keyFile, timeout }),
-    log,
+  const nameserver = new Nameserver({ endpoint: config.nameserver });
+  const nsupdate = createNsupdate({
+    ...config,
+    keyFile: config.nskeyfile,
+    reachedAt: () => nameserver.reachedAt(),
   });
+  const updater = createUpdater({ ...config, nsupdate, nameserver, log });
   const handler = createHandler({ ...config, updater, log });
-  return listen({ ...config, handler, log });
+  const listeners = await listen({ ...config, handler, log });
+  return async () => {
+    updater.hurry();
+    await listeners.stop(GRACE);
+    await nsupdate.close();
+    await nameserver.close();
+  };
 }
 
 function nextSignal(...signals: Deno.Signal[]): Promise<Deno.Signal> {

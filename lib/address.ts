@@ -32,7 +32,8 @@ export function parseAddress(text: string): Address | undefined {
   const groups = parseIpv6(percent < 0 ? text : text.slice(0, percent));
   if (groups === undefined || percent === text.length - 1) return undefined;
   if (V4_MAPPED.every((group, i) => group === groups[i])) {
-    return ipv4(groups.slice(6).flatMap((group) => [group >> 8, group & 0xff]));
+    const octets = groups.slice(6).flatMap((group) => [group >> 8, group & 0xff]);
+    return { ...ipv4(octets), zoned: percent >= 0 };
   }
   return { family: 6, parts: groups, text: ipv6Text(groups), zoned: percent >= 0 };
 }

@@ -35,7 +35,12 @@ export async function loadCertificate(
 ): Promise<Certificate> {
   const cert = await read("cert", certFile, readFile);
   const key = await read("key", keyFile, readFile);
-  const parsed = parse("cert", certFile, "certificate", () => new X509Certificate(cert));
+  const parsed = parse(
+    "cert",
+    certFile,
+    "certificate",
+    () => new X509Certificate(block(cert, "CERTIFICATE")),
+  );
   if (isVersion1(parsed.raw)) {
     throw new CertificateError(
       "cert",
@@ -44,7 +49,12 @@ export async function loadCertificate(
         "-out fullchain.pem -subj /CN=dyn.example -addext subjectAltName=DNS:dyn.example",
     );
   }
-  const privateKey = parse("key", keyFile, "unencrypted private key", () => createPrivateKey(key));
+  const privateKey = parse(
+    "key",
+    keyFile,
+    "unencrypted private key",
+    () => createPrivateKey(block(key, "(?:RSA |EC )?PRIVATE KEY")),
+  );
   if (!parsed.checkPrivateKey(privateKey)) {
     throw new CertificateError("key", `"${keyFile}" is not the key of "${certFile}"`);
   }
@@ -74,6 +84,11 @@ function parse<T>(setting: "cert" | "key", file: string, what: string, run: () =
     // The library's message may quote the file.
     throw new CertificateError(setting, `"${file}" holds no ${what} in PEM form`);
   }
+}
+
+/** The first PEM block of this kind: one file may hold certificates and the key. */
+function block(pem: string, label: string): string {
+  return new RegExp(`-----BEGIN ${label}-----[^-]*-----END ${label}-----`).exec(pem)![0];
 }
 
 /**

@@ -24,6 +24,10 @@ export interface Config {
   readonly nameserver: Endpoint | undefined;
   /** Seconds to wait for the nameserver. */
   readonly timeout: number;
+  /** Seconds between two changes of one record. */
+  readonly minInterval: number;
+  /** Seconds for which what the nameserver said is believed. */
+  readonly recheck: number;
   readonly trustedProxies: readonly Network[];
   readonly proxyHeader: ProxyHeader;
   readonly clients: Clients;
@@ -59,6 +63,8 @@ const NAMES = [
   "nameserver",
   "ttl",
   "timeout",
+  "min_interval",
+  "recheck",
   "trusted_proxies",
   "proxy_header",
   "clients",
@@ -67,10 +73,15 @@ type Name = typeof NAMES[number];
 
 const DEFAULT_TTL = 30;
 const DEFAULT_TIMEOUT = 10;
+const DEFAULT_MIN_INTERVAL = 5;
+const DEFAULT_RECHECK = 300;
 /** RFC 2181, section 8. */
 const MAX_TTL = 2 ** 31 - 1;
 /** nsupdate gives up by itself then (nsupdate(1)). */
 const MAX_TIMEOUT = 300;
+/** A request waits as long, and clients do not wait for ever. */
+const MAX_MIN_INTERVAL = 3600;
+const MAX_RECHECK = 7 * 24 * 3600;
 const SHORT_KEY = 16;
 
 /**
@@ -130,6 +141,8 @@ class Loader {
       nskeyfile: await this.#readableFile("nskeyfile"),
       nameserver: this.#nameserver(),
       timeout: this.#number("timeout", DEFAULT_TIMEOUT, 1, MAX_TIMEOUT, false),
+      minInterval: this.#number("min_interval", DEFAULT_MIN_INTERVAL, 0, MAX_MIN_INTERVAL, false),
+      recheck: this.#number("recheck", DEFAULT_RECHECK, 0, MAX_RECHECK, false),
       trustedProxies: this.#trustedProxies(),
       proxyHeader: this.#proxyHeader(),
       clients: this.#clients,
@@ -165,7 +178,7 @@ class Loader {
   #refuseUnknown(): void {
     for (const [name, { line }] of this.toml.table) {
       if ((NAMES as readonly string[]).includes(name)) continue;
-      const meant = nearest(name, NAMES);
+      const meant = nearest(name.toLowerCase(), NAMES);
       // The name itself may be a key that stands above [clients].
       this.#fault(
         line,
@@ -212,7 +225,9 @@ class Loader {
   }
 
   #checkListeners(http: Endpoint[], https: Endpoint[]): void {
-    if (this.#setting("http") === undefined && this.#setting("https") === undefined) {
+    // What is misspelt or no TOML may have been one of them.
+    const isUnset = this.#setting("http") === undefined && this.#setting("https") === undefined;
+    if (isUnset && this.#faults.length === 0) {
       this.#fault(undefined, 'nothing to listen on: set http = "8080", or https, or both');
     }
     const seen = new Set<string>();
@@ -357,7 +372,7 @@ class Loader {
   /** The digest of a client's key. */
   #readKey(key: string, line: number): string | undefined {
     const fault = (problem: string) => this.#fault(line, `clients: ${problem}`);
-    if (key.startsWith("sha256:")) {
+    if (/^sha256:/i.test(key)) {
       const hex = key.slice("sha256:".length).toLowerCase();
       if (/^[0-9a-f]{64}$/.test(hex)) return hex;
       return void fault('expected 64 hex digits after "sha256:", as `sftdyn key` prints them');

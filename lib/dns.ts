@@ -41,8 +41,8 @@ export const RCODES = [
 
 const HEADER = 12;
 const CLASS_IN = 1;
-/** No name has more: 255 octets, two at least a label. */
-const MAX_LABELS = 128;
+/** More labels and pointers than any name has: it has 255 octets, a label two at least. */
+const MAX_STEPS = 255;
 
 /** A query for one name and type, without recursion. The name is LDH and valid. */
 export function encodeQuery(id: number, name: string, type: RecordType): Uint8Array<ArrayBuffer> {
@@ -64,6 +64,7 @@ export function encodeQuery(id: number, name: string, type: RecordType): Uint8Ar
 /** @throws {RangeError} the bytes are no reply */
 export function decodeReply(message: Uint8Array): Reply {
   const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
+  if (message.length < HEADER) throw new RangeError("shorter than a header");
   const flags = view.getUint16(2);
   if ((flags & 0x8000) === 0) throw new RangeError("not a reply");
   let at = HEADER;
@@ -103,14 +104,15 @@ export function addressText({ type, data }: DnsRecord): string | undefined {
 function readName(view: DataView, at: number): { name: string; end: number } {
   const labels: string[] = [];
   let end: number | undefined;
-  for (let steps = 0; steps < MAX_LABELS; steps++) {
+  for (let steps = 0; steps < MAX_STEPS; steps++) {
     const length = view.getUint8(at++);
     if (length === 0) return { name: labels.join("."), end: end ?? at };
     if ((length & 0xc0) === 0xc0) {
       // A pointer to the rest of the name, earlier in the message.
       end ??= at + 1;
       at = (length & 0x3f) << 8 | view.getUint8(at);
-    } else {
+    } else if (length > 63) throw new RangeError("not a label");
+    else {
       let label = "";
       for (let i = 0; i < length; i++) label += String.fromCharCode(view.getUint8(at++));
       labels.push(label.toLowerCase());

@@ -23,6 +23,7 @@ export function parseListen(text: string): Endpoint {
   if (host === undefined) return { hostname: undefined, port };
   const address = parseAddress(host);
   if (address === undefined || address.zoned) return fail(expected);
+  if ((bracketed !== undefined) !== host.includes(":")) return fail(expected);
   return { hostname: address.text, port };
 }
 

@@ -20,7 +20,7 @@ export function parseHostname(text: string): Hostname {
   const name = text.toLowerCase().replace(/\.$/, "");
   if (name === "") return fail("it is empty");
   // deno-lint-ignore no-control-regex
-  if (/[^\x00-\x7f]/.test(name)) {
+  if (/[^\x00-\x7f]/.test(text)) {
     return fail("it is not ASCII, write an internationalized name in its xn-- form");
   }
   if (name.length > 253) {

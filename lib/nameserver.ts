@@ -41,6 +41,7 @@ export class Nameserver {
   readonly #idle: number;
   readonly #connect: (options: Deno.ConnectOptions) => Promise<Deno.Conn>;
   #connection: Promise<Connection> | undefined;
+  #reachedAt: string | undefined;
 
   constructor(
     { endpoint, timeout = 1000, idle = 10_000, connect = Deno.connect }: NameserverOptions = {},
@@ -49,6 +50,11 @@ export class Nameserver {
     this.#timeout = timeout;
     this.#idle = idle;
     this.#connect = connect;
+  }
+
+  /** The address at which it answered last; undefined if it has not yet. */
+  reachedAt(): string | undefined {
+    return this.#reachedAt;
   }
 
   /**
@@ -137,7 +143,9 @@ export class Nameserver {
     let failure: unknown;
     for (const { hostname, port } of this.#endpoints) {
       try {
-        return await this.#connect({ hostname: hostname!, port });
+        const conn = await this.#connect({ hostname: hostname!, port });
+        this.#reachedAt = (conn.remoteAddr as Deno.NetAddr).hostname;
+        return conn;
       } catch (error) {
         failure ??= error;
       }

@@ -1,11 +1,15 @@
 /** The known word that somebody who mistyped one may have meant. */
 
+/** Nobody means a known word with more letters than this, and longer ones take long. */
+const LONGEST = 32;
+
 /** The word with the smallest edit distance, if it is near enough to be meant. */
 export function nearest(typed: string, words: Iterable<string>): string | undefined {
+  if (typed.length > LONGEST) return undefined;
   let best: string | undefined;
   let least = Math.floor(typed.length / 3) + 1;
   for (const word of words) {
-    const distance = editDistance(typed.slice(0, 64), word);
+    const distance = editDistance(typed, word);
     if (distance < least || (best === undefined && distance === least && distance === 1)) {
       [best, least] = [word, distance];
     }

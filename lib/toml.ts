@@ -11,6 +11,8 @@ export interface TomlNode {
   /** Counted from 1. */
   readonly line: number;
   readonly value: TomlValue;
+  /** A table in braces, to which nothing can be added elsewhere. */
+  readonly isInline?: true;
 }
 export type TomlTable = Map<string, TomlNode>;
 /** Other values than these are dates; nothing here needs one. */
@@ -44,9 +46,10 @@ export function parseToml(text: string): { table: TomlTable; faults: Fault[] } {
         // After a broken header, the names that follow belong to no known table.
         table = undefined;
         table = openTable(root, statement, headers);
-      } else if (table !== undefined) {
-        add(table, parseStatement(statement), line);
-      } else parseStatement(statement);
+      } else {
+        const { path, value } = parseStatement(statement);
+        if (table !== undefined) add(table, path, value, line);
+      }
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       faults.push({ line, problem: error.message });
@@ -66,38 +69,48 @@ function openTable(root: TomlTable, statement: Statement, headers: Map<string, n
       "not a table's name: expected [NAME], with quotes around special characters",
     );
   }
+  const path = pathOf(tree);
   let table = root;
-  const path: string[] = [];
-  for (let level = tree; Object.keys(level).length > 0;) {
-    const name = Object.keys(level)[0]!;
-    path.push(name);
-    const node = table.get(name) ?? { line, value: new Map() };
-    if (!(node.value instanceof Map)) {
-      throw new RangeError(`this name has a value already, in line ${node.line}`);
-    }
-    table.set(name, node);
-    table = node.value;
-    level = level[name] as Record<string, unknown>;
-  }
+  for (const name of path) table = openPart(table, name, line);
   const before = headers.get(JSON.stringify(path));
   if (before !== undefined) throw new RangeError(`this table stands in line ${before} already`);
   headers.set(JSON.stringify(path), line);
   return table;
 }
 
-function add(table: TomlTable, tree: Record<string, unknown>, line: number): void {
-  for (const [name, value] of Object.entries(tree)) {
-    const node = table.get(name);
-    if (!isTree(value)) {
-      if (node) throw new RangeError(`this name stands in line ${node.line} already`);
-      table.set(name, { line, value: value as TomlValue });
-    } else if (node === undefined) {
-      const inner: TomlTable = new Map();
-      table.set(name, { line, value: inner });
-      add(inner, value, line);
-    } else if (node.value instanceof Map) add(node.value, value, line);
-    else throw new RangeError(`this name has a value already, in line ${node.line}`);
+function add(table: TomlTable, path: string[], value: unknown, line: number): void {
+  for (const name of path.slice(0, -1)) table = openPart(table, name, line);
+  const name = path.at(-1)!;
+  const before = table.get(name);
+  if (before) throw new RangeError(`this name stands in line ${before.line} already`);
+  table.set(name, toNode(value, line));
+}
+
+/** The table of this name, new or not. */
+function openPart(table: TomlTable, name: string, line: number): TomlTable {
+  const node: TomlNode = table.get(name) ?? { line, value: new Map() };
+  if (!(node.value instanceof Map) || node.isInline) {
+    throw new RangeError(`this name has a value already, in line ${node.line}`);
   }
+  table.set(name, node);
+  return node.value;
+}
+
+function toNode(value: unknown, line: number): TomlNode {
+  if (!isTree(value)) return { line, value: value as TomlValue };
+  const entries = Object.entries(value).map(([name, part]) => [name, toNode(part, line)] as const);
+  return { line, value: new Map(entries), isInline: true };
+}
+
+/** The names down to what is no table, or an empty one. */
+function pathOf(tree: Record<string, unknown>): string[] {
+  const path: string[] = [];
+  for (let level: unknown = tree; isTree(level) && Object.keys(level).length > 0;) {
+    const name = Object.keys(level)[0]!;
+    path.push(name);
+    level = level[name];
+  }
+  return path;
 }
 
 function isTree(value: unknown): value is Record<string, unknown> {
@@ -116,12 +129,15 @@ function tryParse(text: string): Record<string, unknown> | undefined {
 }
 
 /** @throws {RangeError} what is wrong and what would be right, without the text */
-function parseStatement({ text, equals, unclosed }: Statement): Record<string, unknown> {
-  if (unclosed === "") {
-    const tree = equals < 0 ? undefined : tryParse(text);
-    if (tree !== undefined) return tree;
-  }
-  throw new RangeError(explain(text, equals, unclosed));
+function parseStatement(
+  { text, equals, unclosed }: Statement,
+): { path: string[]; value: unknown } {
+  const tree = unclosed === "" && equals >= 0 ? tryParse(text) : undefined;
+  if (tree === undefined) throw new RangeError(explain(text, equals, unclosed));
+  // What is in braces is the value's, not part of the name.
+  const isInline = text.slice(equals + 1).trimStart().startsWith("{");
+  const path = pathOf(isInline ? tryParse(`${text.slice(0, equals)} = 0`)! : tree);
+  return { path, value: path.reduce<unknown>((level, name) => (level as typeof tree)[name], tree) };
 }
 
 function explain(text: string, equals: number, unclosed: string): string {
@@ -131,8 +147,11 @@ function explain(text: string, equals: number, unclosed: string): string {
     return 'not a valid name before "=": put it in quotes, "NAME" = VALUE';
   }
   const value = text.slice(equals + 1).trim();
-  if (value === "") return 'there is no value after "="';
+  if (value === "" || value.startsWith("#")) return 'there is no value after "="';
   if (/^(True|False|None)\b/.test(value)) return "not a valid value: expected true or false";
+  if (/^[+-]?[\d_.]+$/.test(value)) {
+    return "not a valid number: expected digits, without zeros in front";
+  }
   if (/^[^"'[{]/.test(value)) return 'not a valid value: a text needs quotes, NAME = "VALUE"';
   if (/^"[^"]*\\/.test(value)) {
     return "not a valid value: a backslash stands in single quotes or twice, 'C:\\x' or \"C:\\\\x\"";

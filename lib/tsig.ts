@@ -10,6 +10,7 @@ export interface TsigKey {
 /** What BIND 9.16 and later take (named.conf(5), RFC 8945). */
 const ALGORITHMS = [
   "hmac-md5",
+  "hmac-md5.sig-alg.reg.int",
   "hmac-sha1",
   "hmac-sha224",
   "hmac-sha256",
@@ -23,20 +24,23 @@ const ALGORITHMS = [
  * @throws {RangeError} what is wrong with it, without any of its text
  */
 export function parseTsigKey(text: string): TsigKey {
-  const clean = text.replace(/\/\*[\s\S]*?\*\/|(\/\/|#)[^\n]*/g, " ");
+  // Comments go; in quotes there are none.
+  const clean = text.replace(
+    /("[^"]*")|\/\*[\s\S]*?\*\/|(?:\/\/|#)[^\n]*/g,
+    (_, quoted) => quoted ?? " ",
+  );
   const [, name, body] = /\bkey\s+"?([^\s"{;]+)"?\s*\{([^}]*)\}/.exec(clean) ??
     fail('no key in it: expected what tsig-keygen writes, key "NAME" { … };');
-  const [, algorithm] = /\balgorithm\s+"?([\w-]+)"?\s*;/.exec(body!) ?? fail("no algorithm in it");
+  const [, algorithm] = /\balgorithm\s+"?([\w.-]+)"?\s*;/.exec(body!) ?? fail("no algorithm in it");
   // BIND takes hmac-sha256-128 too, a truncated one.
   if (!ALGORITHMS.includes(algorithm!.toLowerCase().replace(/-\d+$/, ""))) {
     fail("an algorithm that BIND does not know, hmac-sha512 would be right");
   }
-  const [, secret] = /\bsecret\s+"?([A-Za-z0-9+/=]+)"?\s*;/.exec(body!) ?? fail("no secret in it");
-  try {
-    return { name: name!, algorithm: algorithm!.toLowerCase(), bits: atob(secret!).length * 8 };
-  } catch {
-    return fail("its secret is not base64");
-  }
+  const [, secret] = /\bsecret\s+"?([A-Za-z0-9+/=\s]+?)"?\s*;/.exec(body!) ??
+    fail("no secret in it");
+  const base64 = secret!.replace(/\s/g, "");
+  if (base64.length % 4 !== 0 || !/^[^=]+={0,2}$/.test(base64)) fail("its secret is not base64");
+  return { name: name!, algorithm: algorithm!.toLowerCase(), bits: atob(base64).length * 8 };
 }
 
 function fail(problem: string): never {

@@ -1,73 +1,299 @@
-/** Which records must change, in which order; and the addresses that are known to be in the zone. */
+/**
+ * The update engine: which records must change, in which order; and the
+ * addresses that are known to be in the zone.
+ */
 
 import { type Address, local } from "./address.ts";
 import type { Host } from "./clients.ts";
-import type { Log } from "./log.ts";
-import type { Nsupdate } from "./nsupdate.ts";
+import type { AddressType } from "./dns.ts";
+import type { Hostname } from "./hostname.ts";
+import { limitFlood, type Log } from "./log.ts";
+import type { Nameserver } from "./nameserver.ts";
+import type { Change, Nsupdate, Outcome } from "./nsupdate.ts";
 
 /** What became of a host's record; BUSY: too many wait already. */
 export type Result = "OK" | "UPTODATE" | "FAIL" | "BUSY";
 
 export interface Updater {
   /** Makes the address the host's only one of its family. Never throws. */
-  set(host: Host, address: Address): Promise<Result>;
+  set(host: Host, address: Address): Result | Promise<Result>;
+  /** Changes that wait for their record's interval are made now, and later ones at once. */
+  hurry(): void;
 }
 
 export interface UpdaterOptions {
   nsupdate: Nsupdate;
+  nameserver: Pick<Nameserver, "addresses" | "zone">;
   log: Log;
-  /** Changes that may wait or be under way. */
+  /** Seconds between two changes of one record. */
+  minInterval: number;
+  /** Seconds for which what the nameserver said is believed. */
+  recheck: number;
+  /** Records that may wait. */
   maxWaiting?: number;
-  /** Changes that are under way at a time. */
-  maxRunning?: number;
+  /** Requests that may wait for one record. */
+  maxWaiters?: number;
+  /** Milliseconds, of a clock that nobody sets. */
+  now?: () => number;
 }
 
-export function createUpdater(
-  { nsupdate, log, maxWaiting = 10_000, maxRunning = 8 }: UpdaterOptions,
-): Updater {
-  /** By record, `NAME TYPE`: as many as the configuration has hosts, twice. */
-  const known = new Map<string, string>();
-  /** The last change that waits or runs, by record. */
-  const last = new Map<string, Promise<Result>>();
-  const slots: (() => void)[] = [];
-  let running = 0, waiting = 0;
+/** BIND takes more, but a batch that is refused is halved. */
+const MAX_BATCH = 500;
+const MAX_WAITING = 10_000;
+const MAX_WAITERS = 64;
+/** Lines that the log gets a second when changes fail. */
+const MAX_FAILURES = 50;
 
-  async function change({ name, ttl }: Host, address: Address): Promise<Result> {
-    const { family, text } = address;
-    const type = family === 4 ? "A" : "AAAA";
-    const record = `${name} ${type}`;
-    const before = known.get(record);
-    if (before === text) return "UPTODATE";
-    if (running >= maxRunning) await new Promise<void>((resolve) => slots.push(resolve));
-    else running++;
-    const outcome = await nsupdate.send({ name, type, ttl, address: text });
-    const next = slots.shift();
-    if (next === undefined) running--;
-    else next();
-    if (outcome.ok) {
-      known.set(record, text);
-      const reach = local(address);
-      log.info(`${record} ${before ?? "?"} -> ${text}${reach === undefined ? "" : ` (${reach})`}`);
-      return "OK";
-    }
-    known.delete(record);
-    log.error(`${record} could not become ${text}: ${outcome.reason}`);
-    return "FAIL";
+/** The newest address that a record is to have, and all who wait for it. */
+interface Wish {
+  address: Address;
+  ttl: number;
+  readonly waiters: ((result: Result) => void)[];
+}
+
+class HostRecord {
+  /** The zone that it is in, found once. */
+  zone: string | undefined;
+  /** The one address that it had when the nameserver confirmed it last, and when that was. */
+  known: { readonly address: string; readonly at: number } | undefined;
+  /** What it had before, for the log. */
+  before = "?";
+  /** An UPDATE of it was lost on the way, and may still take effect. */
+  isInDoubt = false;
+  changedAt = -Infinity;
+  wish: Wish | undefined;
+  /** Somebody looks after it: asks the nameserver, or sends. */
+  isBusy = false;
+  /** Set while it waits for its interval to be over. */
+  timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(readonly name: Hostname, readonly type: AddressType) {}
+
+  get text(): string {
+    return `${this.name} ${this.type}`;
+  }
+}
+
+export function createUpdater(options: UpdaterOptions): Updater {
+  return new Engine(options);
+}
+
+class Engine implements Updater {
+  readonly #options: Required<UpdaterOptions>;
+  /** By name and type: as many as the configuration has hosts, twice. */
+  readonly #records = new Map<string, HostRecord>();
+  readonly #logFailure: (message: string) => void;
+  /** Those whose change can be sent, in order. */
+  readonly #ready = new Set<HostRecord>();
+  #waiting = 0;
+  #isSending = false;
+  #isHurried = false;
+
+  constructor(options: UpdaterOptions) {
+    this.#options = {
+      maxWaiting: MAX_WAITING,
+      maxWaiters: MAX_WAITERS,
+      now: () => performance.now(),
+      ...options,
+    };
+    const sum = (count: number) => `${count} more changes failed just now`;
+    this.#logFailure = limitFlood(options.log.error, sum, { most: MAX_FAILURES });
   }
 
-  return {
-    async set(host, address) {
-      if (waiting >= maxWaiting) return "BUSY";
-      waiting++;
-      const record = `${host.name} ${address.family}`;
-      const mine = (last.get(record) ?? Promise.resolve()).then(() => change(host, address));
-      last.set(record, mine);
-      try {
-        return await mine;
-      } finally {
-        waiting--;
-        if (last.get(record) === mine) last.delete(record);
+  set(host: Host, address: Address): Result | Promise<Result> {
+    const record = this.#record(host.name, address.family === 4 ? "A" : "AAAA");
+    if (record.wish === undefined) {
+      if (!record.isBusy && this.#isFresh(record) && record.known!.address === address.text) {
+        return "UPTODATE";
       }
-    },
-  };
+      if (this.#waiting >= this.#options.maxWaiting) return "BUSY";
+      this.#waiting++;
+      record.wish = { address, ttl: host.ttl, waiters: [] };
+    } else if (record.wish.waiters.length >= this.#options.maxWaiters) return "BUSY";
+    const { wish } = record;
+    wish.address = address;
+    wish.ttl = host.ttl;
+    const result = new Promise<Result>((resolve) => wish.waiters.push(resolve));
+    this.#attend(record);
+    return result;
+  }
+
+  hurry(): void {
+    this.#isHurried = true;
+    for (const record of this.#records.values()) {
+      if (record.timer === undefined) continue;
+      clearTimeout(record.timer);
+      record.timer = undefined;
+      this.#attend(record);
+    }
+  }
+
+  #record(name: Hostname, type: AddressType): HostRecord {
+    const key = `${name} ${type}`;
+    let record = this.#records.get(key);
+    if (record === undefined) this.#records.set(key, record = new HostRecord(name, type));
+    return record;
+  }
+
+  #isFresh({ known }: HostRecord): boolean {
+    const { now, recheck } = this.#options;
+    return known !== undefined && now() - known.at < recheck * 1000;
+  }
+
+  /** Brings the record's wish one step further, if nobody is at it. */
+  #attend(record: HostRecord): void {
+    if (record.wish === undefined || record.isBusy || this.#ready.has(record)) return;
+    if (record.timer !== undefined) return;
+    if (!this.#isFresh(record) || record.zone === undefined) return void this.#ask(record);
+    if (record.known!.address === record.wish.address.text) return this.#fulfil(record, "UPTODATE");
+    this.#queue(record);
+  }
+
+  /** Asks the nameserver which zone the record is in and which address it has. */
+  async #ask(record: HostRecord): Promise<void> {
+    const { nameserver, now } = this.#options;
+    record.isBusy = true;
+    record.known = undefined;
+    let problem: string | undefined;
+    try {
+      const addresses = await nameserver.addresses(record.name, record.type);
+      record.before = addresses.join(",") || "none";
+      if (addresses.length === 1) record.known = { address: addresses[0]!, at: now() };
+    } catch (error) {
+      // No answer is no reason not to try, unless it is the nameserver that lost the last change.
+      if (record.isInDoubt) problem = message(error);
+    }
+    const isWished = record.known?.address === record.wish!.address.text;
+    if (problem === undefined && !isWished && record.zone === undefined) {
+      try {
+        record.zone = await nameserver.zone(record.name);
+      } catch (error) {
+        problem = message(error);
+      }
+    }
+    record.isBusy = false;
+    const { address } = record.wish!;
+    if (problem !== undefined) return this.#fail(record, address, `nameserver: ${problem}`);
+    if (record.known?.address !== address.text) return this.#queue(record);
+    this.#fulfil(record, "UPTODATE");
+    // What was lost before may come after: the next request asks once more.
+    if (record.isInDoubt) record.known = undefined;
+    record.isInDoubt = false;
+  }
+
+  /** Has the wish sent, as soon as the record's interval is over. */
+  #queue(record: HostRecord): void {
+    const { minInterval, now } = this.#options;
+    const pause = record.changedAt + minInterval * 1000 - now();
+    if (pause > 0 && !this.#isHurried) {
+      record.timer = setTimeout(() => {
+        record.timer = undefined;
+        this.#attend(record);
+      }, pause);
+      return;
+    }
+    this.#ready.add(record);
+    if (!this.#isSending) void this.#send();
+  }
+
+  async #send(): Promise<void> {
+    this.#isSending = true;
+    while (this.#ready.size > 0) {
+      // Whoever comes within the same turn of the event loop goes along.
+      await Promise.resolve();
+      const batch: [HostRecord, Wish][] = [];
+      let zone: string | undefined;
+      for (const record of this.#ready) {
+        if (this.#isFresh(record) && record.known!.address === record.wish!.address.text) {
+          this.#ready.delete(record);
+          this.#fulfil(record, "UPTODATE");
+          continue;
+        }
+        zone ??= record.zone!;
+        if (record.zone !== zone) continue;
+        this.#ready.delete(record);
+        record.isBusy = true;
+        batch.push([record, record.wish!]);
+        record.wish = undefined;
+        this.#waiting--;
+        if (batch.length === MAX_BATCH) break;
+      }
+      const outcome = await this.#sendBatch(zone!, batch);
+      if (outcome.kind === "failed") this.#failAll(outcome.reason);
+    }
+    this.#isSending = false;
+  }
+
+  /** Sends what is not empty; the outcome of what was sent last. */
+  async #sendBatch(zone: string, batch: [HostRecord, Wish][]): Promise<Outcome> {
+    if (batch.length === 0) return { kind: "done" };
+    this.#options.log.debug(`updating ${batch.length} records of ${zone}`);
+    let outcome = await this.#options.nsupdate.send(zone, batch.map(change));
+    if (outcome.kind === "refused" && batch.length > 1) {
+      // One bad record fails the whole UPDATE: look for it.
+      const half = batch.length >> 1;
+      outcome = await this.#sendBatch(zone, batch.slice(0, half));
+      batch = batch.slice(half);
+      if (outcome.kind !== "failed") return await this.#sendBatch(zone, batch);
+    }
+    for (const [record, wish] of batch) this.#finish(record, wish, outcome);
+    return outcome;
+  }
+
+  /** Where one UPDATE got no answer, those that wait would each wait as long in vain. */
+  #failAll(reason: string): void {
+    for (const record of this.#ready) {
+      this.#ready.delete(record);
+      this.#fail(record, record.wish!.address, reason);
+    }
+  }
+
+  #finish(record: HostRecord, wish: Wish, outcome: Outcome): void {
+    const { log, now } = this.#options;
+    const { address } = wish;
+    record.isBusy = false;
+    if (outcome.kind === "done") {
+      record.changedAt = now();
+      const reach = local(address);
+      const suffix = reach === undefined ? "" : ` (${reach})`;
+      log.info(`${record.text} ${record.before} -> ${address.text}${suffix}`);
+      record.before = address.text;
+      // As above.
+      record.known = record.isInDoubt ? undefined : { address: address.text, at: record.changedAt };
+      record.isInDoubt = false;
+      for (const resolve of wish.waiters) resolve("OK");
+    } else {
+      record.known = undefined;
+      // The zone may have become another's.
+      if (outcome.kind === "refused") record.zone = undefined;
+      else record.isInDoubt = true;
+      this.#reportFailure(record, address, outcome.reason);
+      for (const resolve of wish.waiters) resolve("FAIL");
+    }
+    this.#attend(record);
+  }
+
+  #fail(record: HostRecord, address: Address, reason: string): void {
+    this.#reportFailure(record, address, reason);
+    this.#fulfil(record, "FAIL");
+  }
+
+  #reportFailure(record: HostRecord, { text }: Address, reason: string): void {
+    this.#logFailure(`${record.text} could not become ${text}: ${reason}`);
+  }
+
+  #fulfil(record: HostRecord, result: Result): void {
+    const { waiters } = record.wish!;
+    record.wish = undefined;
+    this.#waiting--;
+    for (const resolve of waiters) resolve(result);
+  }
+}
+
+function change([{ name, type }, { address, ttl }]: [HostRecord, Wish]): Change {
+  return { name, type, ttl, address: address.text };
+}
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

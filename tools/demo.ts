@@ -97,6 +97,7 @@ cert = "cert.pem"
 key = "key.pem"
 nameserver = "127.0.0.1:${named.port}"
 nskeyfile = "${named.keyFile}"
+min_interval = 0
 
 [clients]
 "${key}" = "${HOST}"

@@ -19,7 +19,7 @@ const PROGRAMS = {
   curl: { debian: "curl", fedora: "curl", arch: "curl" },
   openssl: { debian: "openssl", fedora: "openssl", arch: "openssl" },
   ip: { debian: "iproute2", fedora: "iproute", arch: "iproute2" },
-  pgrep: { debian: "procps", fedora: "procps-ng", arch: "procps-ng" },
+  ss: { debian: "iproute2", fedora: "iproute", arch: "iproute2" },
   setpriv: { debian: "util-linux", fedora: "util-linux", arch: "util-linux" },
   unshare: { debian: "util-linux", fedora: "util-linux", arch: "util-linux" },
 } as const;

@@ -1,0 +1,87 @@
+import { assertEquals } from "@std/assert";
+import { Clients, digest, type Host, keyId } from "../lib/clients.ts";
+import { parseHostname } from "../lib/hostname.ts";
+
+function host(name: string, ttl = 30): Host {
+  return { name: parseHostname(name), ttl };
+}
+
+Deno.test("digest() is the SHA-256 of the key's UTF-8 form, and keyId() its beginning", () => {
+  // FIPS 180-4's own example, and `printf 'é' | sha256sum`.
+  const abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+  assertEquals(digest("abc"), abc);
+  assertEquals(digest("é"), "4a99557e4033c3539de2eb65472017cad5f9557f7a0625a09f1c3f6e2ba69c4c");
+  assertEquals(keyId(abc), "ba7816bf");
+});
+
+Deno.test("Clients.find() finds a client by its exact key, or by the key unescaped once", () => {
+  const keys = [
+    "plain",
+    "host=a.dyn.example,key=4bea",
+    "?hostname=a&password=p",
+    "a,b",
+    "é",
+    "50%",
+    "%41",
+    "a%2Cc",
+    "..",
+    "sha256",
+  ];
+  const clients = new Clients();
+  for (const [i, key] of keys.entries()) clients.add(digest(key), [host(`h${i}.dyn.example`)]);
+  const table: [string, string | undefined][] = [
+    ["plain", "plain"],
+    ["pl%61in", "plain"],
+    ["host=a.dyn.example,key=4bea", "host=a.dyn.example,key=4bea"],
+    ["host%3Da.dyn.example%2ckey=4bea", "host=a.dyn.example,key=4bea"],
+    ["?hostname=a&password=p", "?hostname=a&password=p"],
+    ["%3Fhostname=a&password=p", "?hostname=a&password=p"],
+    ["a%2Cb", "a,b"],
+    ["%C3%A9", "é"],
+    ["50%", "50%"],
+    ["50%25", "50%"],
+    ["%41", "%41"],
+    ["%2541", "%41"],
+    ["a%2Cc", "a%2Cc"],
+    ["", undefined],
+    ["a,c", undefined],
+    ["a%252Cb", undefined],
+    ["PLAIN", undefined],
+    ["plain ", undefined],
+    ["plai", undefined],
+    ["plain/", undefined],
+    ["A", undefined],
+    ["%E9", undefined],
+    ["%", undefined],
+    ["%zz", undefined],
+    ["plain%", undefined],
+    [digest("plain"), undefined],
+    [`sha256:${digest("plain")}`, undefined],
+    ["__proto__", undefined],
+  ];
+  for (const [typed, key] of table) {
+    const name = key === undefined ? undefined : `h${keys.indexOf(key)}.dyn.example`;
+    assertEquals([typed, clients.find(typed)?.[0]?.name as string | undefined], [typed, name]);
+  }
+});
+
+Deno.test("Clients.add() refuses a second client with a key and keeps the first", () => {
+  const clients = new Clients();
+  const first = [host("a.dyn.example"), host("b.dyn.example")];
+  assertEquals(clients.add(digest("k"), first), true);
+  assertEquals(clients.add(digest("k"), [host("c.dyn.example")]), false);
+  assertEquals(clients.size, 1);
+  assertEquals(clients.find("k"), first);
+});
+
+Deno.test("Clients.hosts() has every host once, in the order they came", () => {
+  const clients = new Clients();
+  assertEquals(clients.hosts(), []);
+  clients.add(digest("1"), [host("b.dyn.example", 1), host("a.dyn.example", 2)]);
+  clients.add(digest("2"), [host("c.dyn.example"), host("b.dyn.example", 9)]);
+  assertEquals(clients.hosts(), [
+    host("b.dyn.example", 1),
+    host("a.dyn.example", 2),
+    host("c.dyn.example"),
+  ]);
+});

@@ -1,0 +1,587 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import type { Host } from "../lib/clients.ts";
+import { type Config, ConfigError, loadConfig, type Overrides } from "../lib/config.ts";
+import { endpointText } from "../lib/endpoint.ts";
+
+const FILE = "/etc/sftdyn/sftdyn.toml";
+/** SHA-256 of "abc" (FIPS 180-4). */
+const ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+/** Real certificates and keys, made once: cert, key, otherKey. */
+const pem = { cert: "", key: "", otherKey: "" };
+let folder: string;
+
+Deno.test.beforeAll(async () => {
+  folder = await Deno.makeTempDir();
+  for (const name of ["a", "b"]) {
+    const line = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 ` +
+      `-keyout ${name}.key -out ${name}.pem -subj /CN=x -addext subjectAltName=DNS:dyn.example`;
+    const { success } = await new Deno.Command("openssl", {
+      args: line.split(" "),
+      cwd: folder,
+      stderr: "null",
+    }).output();
+    assert(success, `openssl ${line}`);
+  }
+  pem.cert = await Deno.readTextFile(`${folder}/a.pem`);
+  pem.key = await Deno.readTextFile(`${folder}/a.key`);
+  pem.otherKey = await Deno.readTextFile(`${folder}/b.key`);
+});
+
+Deno.test.afterAll(() => Deno.remove(folder, { recursive: true }));
+
+/** Loads a configuration of this text, beside files of these texts. */
+function load(
+  text: string,
+  overrides: Overrides = {},
+  files: Record<string, string> = {},
+): Promise<Config> {
+  const all = new Map(Object.entries({ [FILE]: text, ...files }));
+  return loadConfig(FILE, overrides, (path) => {
+    const found = all.get(path);
+    return found === undefined
+      ? Promise.reject(new Deno.errors.NotFound(path))
+      : Promise.resolve(new TextEncoder().encode(found));
+  });
+}
+
+/** The faults of a configuration, or none. */
+async function faultsOf(...args: Parameters<typeof load>): Promise<readonly string[]> {
+  try {
+    await load(...args);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    assertEquals(error.message, error.faults.join("\n"));
+    return error.faults;
+  }
+}
+
+/** Checks rows of a text, the one line that is wrong in it, and what the fault says. */
+async function checkFaults(table: [text: string, line: number, said: RegExp][]): Promise<void> {
+  const wrong = [];
+  for (const [text, line, said] of table) {
+    const faults = await faultsOf(text);
+    const start = `${FILE}: line ${line}: `;
+    const isRight = faults.length === 1 && faults[0]!.startsWith(start) && said.test(faults[0]!);
+    if (!isRight) wrong.push({ text, expected: `${start}${said}`, faults });
+  }
+  assertEquals(wrong, []);
+}
+
+/** A good configuration with a client for these lines. */
+function withClients(lines: string): string {
+  return `http = "8080"\n[clients]\n${lines}\n`;
+}
+
+function plain(hosts: readonly Host[] | undefined): [string, number][] | undefined {
+  return hosts?.map(({ name, ttl }) => [name, ttl]);
+}
+
+Deno.test("loadConfig() reads every setting", async () => {
+  const config = await load(
+    `
+http = "8080"
+https = ["127.0.0.1:4443", "[::1]:4443"]
+cert = "fullchain.pem"
+key = "/tls/privkey.pem"
+nskeyfile = "keys/sftdyn.key"
+nameserver = "ns1.dyn.example:5353"
+ttl = 60
+timeout = 2.5
+min_interval = 0.5
+recheck = 60
+trusted_proxies = ["127.0.0.1", "10.0.0.0/8", "2001:db8::/32"]
+proxy_header = "x-real-ip"
+
+[clients]
+"example-key-of-one" = "Host.dyn.example."
+"?hostname=a&password=b" = ["a.dyn.example", "b.dyn.example"]
+"sha256:${ABC.toUpperCase()}" = { host = "c.dyn.example", ttl = 300 }
+'two hosts with a TTL' = { ttl = 0, host = ["d.dyn.example", "a.dyn.example"] }
+[clients."a.dotted.key.of.mine"]
+host = "e.dyn.example"
+`,
+    {},
+    {
+      "/etc/sftdyn/fullchain.pem": pem.cert,
+      "/tls/privkey.pem": pem.key,
+      "/etc/sftdyn/keys/sftdyn.key": "",
+    },
+  );
+  const { clients, certificate, trustedProxies, ...rest } = config;
+  assertEquals(rest, {
+    file: FILE,
+    http: [{ hostname: undefined, port: 8080 }],
+    https: [{ hostname: "127.0.0.1", port: 4443 }, { hostname: "::1", port: 4443 }],
+    nskeyfile: "/etc/sftdyn/keys/sftdyn.key",
+    nameserver: { hostname: "ns1.dyn.example", port: 5353 },
+    timeout: 2.5,
+    minInterval: 0.5,
+    recheck: 60,
+    proxyHeader: "X-Real-IP",
+    shortKeys: [],
+    plainKeys: true,
+  });
+  assertEquals([certificate?.cert, certificate?.key], [pem.cert, pem.key]);
+  assertEquals(
+    trustedProxies.map(({ address, bits }) => `${address.text}/${bits}`),
+    ["127.0.0.1/32", "10.0.0.0/8", "2001:db8::/32"],
+  );
+  assertEquals(plain(clients.find("example-key-of-one")), [["host.dyn.example", 60]]);
+  assertEquals(plain(clients.find("?hostname=a&password=b")), [
+    ["a.dyn.example", 60],
+    ["b.dyn.example", 60],
+  ]);
+  assertEquals(plain(clients.find("abc")), [["c.dyn.example", 300]]);
+  assertEquals(plain(clients.find("two%20hosts%20with%20a%20TTL")), [
+    ["d.dyn.example", 0],
+    ["a.dyn.example", 0],
+  ]);
+  assertEquals(plain(clients.find("a.dotted.key.of.mine")), [["e.dyn.example", 60]]);
+  assertEquals(clients.size, 5);
+});
+
+Deno.test("loadConfig() has a default for all but where to listen", async () => {
+  const { clients, ...rest } = await load('http = "8080"');
+  assertEquals(rest, {
+    file: FILE,
+    http: [{ hostname: undefined, port: 8080 }],
+    https: [],
+    certificate: undefined,
+    nskeyfile: undefined,
+    nameserver: undefined,
+    timeout: 10,
+    minInterval: 5,
+    recheck: 300,
+    trustedProxies: [],
+    proxyHeader: "X-Forwarded-For",
+    shortKeys: [],
+    plainKeys: false,
+  });
+  assertEquals(clients.size, 0);
+  const { clients: one } = await load(withClients('"abc" = "a.dyn.example"'));
+  assertEquals(plain(one.find("abc")), [["a.dyn.example", 30]]);
+  assertEquals(await faultsOf("# nothing"), [
+    `${FILE}: nothing to listen on: set http = "8080", or https, or both`,
+  ]);
+});
+
+Deno.test("loadConfig() takes the least and the most of every number", async () => {
+  for (
+    const line of [
+      "ttl = 0",
+      "ttl = 2147483647",
+      "timeout = 1",
+      "timeout = 300",
+      "min_interval = 0",
+      "min_interval = 3600",
+      "recheck = 0",
+      "recheck = 604800",
+    ]
+  ) {
+    assertEquals([line, await faultsOf(`http = "1"\n${line}`)], [line, []]);
+  }
+});
+
+Deno.test("loadConfig() refuses every wrong type and impossible value", async () => {
+  const values: [name: string, value: string, said: RegExp][] = [
+    ["min_interval", "-1", /expected a number from 0 to 3600, got -1/],
+    ["min_interval", '"5"', /expected a number from 0 to 3600, got a text/],
+    ["recheck", "604801", /expected a number from 0 to 604800/],
+    ["recheck", "true", /expected a number from 0 to 604800, got true/],
+    ["nameserver", "53", /in quotes, got a number/],
+    ["nameserver", '["127.0.0.1"]', /in quotes, got a list/],
+    ["nameserver", '""', /empty/],
+    ["nameserver", '"ns1"', /not a host name/],
+    ["nameserver", '"127.0.0.1:0"', /1 to 65535/],
+    ["nameserver", '"127.0.0.1:53:53"', /HOST:PORT/],
+    ["nskeyfile", "true", /in quotes, got true/],
+    ["nskeyfile", "{ a = 1 }", /in quotes, got a table/],
+    ["nskeyfile", '""', /empty/],
+    ["nskeyfile", '"none.key"', /cannot read "\/etc\/sftdyn\/none\.key": no such file/],
+    ["ttl", '"30"', /whole number from 0 to 2147483647, got a text/],
+    ["ttl", "-1", /whole number/],
+    ["ttl", "1.5", /whole number.*got 1\.5/],
+    ["ttl", "2147483648", /whole number/],
+    ["ttl", "nan", /whole number/],
+    ["ttl", "inf", /whole number/],
+    ["ttl", "[30]", /whole number.*got a list/],
+    ["ttl", "false", /whole number.*got false/],
+    ["ttl", "2026-11-05", /whole number.*got a date/],
+    ["ttl", "{ a = 1 }", /whole number.*got a table/],
+    ["timeout", "0", /number from 1 to 300, got 0/],
+    ["timeout", "0.99", /number from 1 to 300/],
+    ["timeout", "301", /number from 1 to 300/],
+    ["timeout", "nan", /number from 1 to 300/],
+    ["timeout", '"10s"', /number from 1 to 300, got a text/],
+    ["trusted_proxies", '"127.0.0.1"', /list like .*, got a text/],
+    ["trusted_proxies", "[1]", /CIDRs like .*, got a number/],
+    ["trusted_proxies", '["10.0.0.0/33"]', /CIDRs like .*, got "10\.0\.0\.0\/33"/],
+    ["trusted_proxies", '["::1", "proxy.example"]', /CIDRs like .*, got "proxy\.example"/],
+    ["proxy_header", "1", /in quotes, got a number/],
+    ["proxy_header", '""', /empty/],
+    ["proxy_header", '"Forwarded"', /"X-Forwarded-For" or "X-Real-IP", got "Forwarded"/],
+    ["clients", '"a.dyn.example"', /expected a table/],
+    ["clients", "[]", /expected a table/],
+  ];
+  await checkFaults(values.map(([name, value, said]) => [
+    `http = "8080"\n\n${name} = ${value}\n`,
+    3,
+    new RegExp(`: line 3: ${name}: .*${said.source}`),
+  ]));
+  const listens: [value: string, said: RegExp][] = [
+    ["8080", /in quotes: "8080"/],
+    ["true", /got true/],
+    ["{ a = 1 }", /got a table/],
+    ["[]", /empty/],
+    ['""', /"PORT"/],
+    ['"0"', /1 to 65535/],
+    ['"65536"', /1 to 65535/],
+    ['"localhost:80"', /IP4:PORT/],
+    ['"::1:80"', /\[IP6\]:PORT/],
+    ['["8080", 8081]', /in quotes: "8081"/],
+    ['["8080", ["8081"]]', /got a list/],
+    ['["8080", "8080"]', /"8080" stands here twice/],
+    ['["[::1]:80", "[0:0::1]:80"]', /"\[::1\]:80" stands here twice/],
+  ];
+  await checkFaults(
+    listens.map(([value, said]) => [`\nhttp = ${value}`, 2, new RegExp(`http: .*${said.source}`)]),
+  );
+});
+
+Deno.test("loadConfig() wants cert and key with https, together, readable and a pair", async () => {
+  const files = { "/etc/sftdyn/c.pem": pem.cert, "/etc/sftdyn/k.pem": pem.key, "/o": pem.otherKey };
+  const table: [string, RegExp[]][] = [
+    ['https = "1"', [/line 1: https: it needs cert and key/]],
+    ['http = "1"\ncert = "c.pem"', [/line 2: cert: key is missing/]],
+    ['http = "1"\nkey = "k.pem"', [/line 2: key: cert is missing/]],
+    ['https = "1"\ncert = "c.pem"', [/line 2: cert: key is missing/]],
+    ['https = "1"\ncert = 1\nkey = "k.pem"', [/line 2: cert: .*got a number/]],
+    ['https = "1"\ncert = "c.pem"\nkey = ""', [/line 3: key: it is empty/]],
+    ['https = "1"\ncert = "x.pem"\nkey = "k.pem"', [
+      /line 2: cert: cannot read "\/etc\/sftdyn\/x\.pem": no such file/,
+    ]],
+    ['https = "1"\ncert = "c.pem"\nkey = "x.pem"', [/line 3: key: cannot read/]],
+    ['https = "1"\nkey = "/o"\ncert = "c.pem"', [/line 2: key: "\/o" is not the key of/]],
+    ['https = "1"\ncert = "k.pem"\nkey = "k.pem"', [/line 2: cert: .*no certificate/]],
+    ['https = "1"\ncert = "c.pem"\nkey = "c.pem"', [/line 3: key: .*no unencrypted private key/]],
+    ['http = "1"\ncert = "c.pem"\nkey = "/o"', [/line 3: key: /]],
+    ['http = "1"\nhttps = "1"\ncert = "c.pem"\nkey = "k.pem"', [
+      /line 2: https: "1" stands here twice/,
+    ]],
+    ['https = "1"\ncert = "c.pem"\nkey = "k.pem"', []],
+  ];
+  for (const [text, said] of table) {
+    const faults = await faultsOf(text, {}, files);
+    assertEquals([text, faults.length, faults], [text, said.length, faults]);
+    for (const [i, fault] of faults.entries()) assertMatch(fault, said[i]!);
+  }
+});
+
+Deno.test("loadConfig() knows which name was meant", async () => {
+  const meant = (name: string) => new RegExp(`unknown name, did you mean "${name}"\\?$`);
+  await checkFaults([
+    ['http = "1"\nhtpp = "1"', 2, meant("http")],
+    ['http = "1"\nhttp_s = "1"', 2, meant("https")],
+    ['http = "1"\nnskeyfle = "x"', 2, meant("nskeyfile")],
+    ['http = "1"\ntrusted_proxy = []', 2, meant("trusted_proxies")],
+    ['http = "1"\nproxyheader = "x"', 2, meant("proxy_header")],
+    ['http = "1"\ntime_out = 1', 2, meant("timeout")],
+    ['http = "1"\n\n[client]\n"abc" = "a.dyn.example"', 3, meant("clients")],
+    ['http = "1"\nlisten = "1"', 2, /unknown name: expected one of http, https, .*clients/],
+    [
+      'http = "1"\n"4bea92410b3146d0cfe" = "a.dyn.example"',
+      2,
+      /unknown name: .*keys belong under \[clients\]/,
+    ],
+    [`http = "1"\n"${"x".repeat(300)}" = "a.dyn.example"`, 2, /keys belong under \[clients\]/],
+  ]);
+});
+
+Deno.test("loadConfig() refuses impossible hosts and clients", async () => {
+  const hosts: [string, RegExp][] = [
+    ["a.dyn.example\\nserver evil", /letters, digits/],
+    [";", /letters, digits/],
+    ["$INCLUDE", /letters, digits/],
+    ["a".repeat(256), /253 are the most/],
+    ["a..dyn.example", /two dots/],
+    [".dyn.example", /two dots/],
+    ["", /empty/],
+    ["bücher.example", /xn--/],
+    ["host", /zone/],
+    ["1.2.3.4", /number/],
+    ["my_host.example", /letters, digits/],
+    ["-a.example", /letters, digits/],
+  ];
+  const clients: [string, RegExp][] = [
+    ...hosts.flatMap(([host, said]): [string, RegExp][] => [
+      [`"abc" = "${host}"`, said],
+      [`"abc" = ["a.dyn.example", "${host}"]`, said],
+      [`"abc" = { host = "${host}" }`, said],
+    ]),
+    ['"abc" = 5', /got a number/],
+    ['"abc" = true', /got true/],
+    ['"abc" = []', /empty/],
+    ['"abc" = [["a.dyn.example"]]', /got a list/],
+    ['"abc" = [{ host = "a.dyn.example" }]', /got a table/],
+    ['"abc" = ["a.dyn.example", 5]', /got a number/],
+    ['"abc" = ["a.dyn.example", "A.dyn.example."]', /one host stands here twice/],
+    ['"abc" = {}', /host is missing/],
+    ['"abc" = { ttl = 5 }', /host is missing/],
+    ['"abc" = { host = 5 }', /got a number/],
+    ['"abc" = { host = [] }', /empty/],
+    ['"abc" = { host = { host = "a.dyn.example" } }', /got a table/],
+    ['"abc" = { host = "a.dyn.example", ttl = "5" }', /ttl: .*got a text/],
+    ['"abc" = { host = "a.dyn.example", ttl = -1 }', /ttl: .*from 0 to 2147483647/],
+    ['"abc" = { host = "a.dyn.example", ttl = 2147483648 }', /ttl: /],
+    ['"abc" = { host = "a.dyn.example", tll = 5 }', /expected \{ host/],
+    ['abc.def = "a.dyn.example"', /a key with a dot needs quotes/],
+    ['"" = "a.dyn.example"', /the key is empty/],
+    ['"?" = "a.dyn.example"', /the key is empty/],
+    ['"/abc" = "a.dyn.example"', /without the slash/],
+    ['"sha256:" = "a.dyn.example"', /64 hex digits/],
+    [`"sha256:${ABC.slice(1)}" = "a.dyn.example"`, /64 hex digits/],
+    [`"sha256:${ABC}0" = "a.dyn.example"`, /64 hex digits/],
+    [`"sha256:g${ABC.slice(1)}" = "a.dyn.example"`, /64 hex digits/],
+  ];
+  await checkFaults(clients.map(([line, said]) => {
+    return [withClients(line), 3, new RegExp(`: line 3: clients: .*${said.source}`)];
+  }));
+});
+
+Deno.test("loadConfig() refuses two clients with one key", async () => {
+  const one = '"abc" = "a.dyn.example"';
+  await checkFaults([
+    [withClients(`${one}\n\n"abc" = "b.dyn.example"`), 5, /line 3 already/],
+    [withClients(`${one}\nabc = "b.dyn.example"`), 4, /line 3 already/],
+    [withClients(`${one}\n"sha256:${ABC}" = "b.dyn.example"`), 4, /line 3 already/],
+    [withClients(`"sha256:${ABC.toUpperCase()}" = "b.dyn.example"\n${one}`), 4, /line 3 already/],
+    [
+      withClients(`"sha256:${ABC.toUpperCase()}" = "b.dyn.example"\n"sha256:${ABC}" = "b.c"`),
+      4,
+      /line 3 already/,
+    ],
+    [
+      withClients('"abc" = { host = "a.dyn.example" }\n"abc" = { ttl = 60 }'),
+      4,
+      /line 3 already/,
+    ],
+    [
+      withClients(
+        '"abc" = { host = "a.dyn.example", ttl = 60 }\n"abc" = { host = "a.dyn.example" }',
+      ),
+      4,
+      /line 3 already/,
+    ],
+    [withClients(`${one}\n[clients.abc]\nhost = "b.dyn.example"`), 4, /line 3/],
+  ]);
+  // One host of two clients is no fault.
+  assertEquals(await faultsOf(withClients('"a" = "a.dyn.example"\n"b" = "a.dyn.example"')), []);
+});
+
+Deno.test("loadConfig() says where the syntax is wrong", async () => {
+  await checkFaults([
+    ['http = "8080"\nttl 30', 2, /expected NAME = VALUE/],
+    ['http = "8080"\ncert = c.pem', 2, /text needs quotes/],
+    [withClients("?hostname=a&password=b = 'a.dyn.example'"), 3, /put it in quotes/],
+    [withClients("abc = a.dyn.example"), 3, /text needs quotes/],
+    ['http = "8080"\nhttp = "8081"', 2, /line 1 already/],
+    ['http = "8080"\n[clients]\n[clients]', 3, /line 2 already/],
+    ['http = "8080"\n[[clients]]\nabc = "a.dyn.example"', 2, /lists of tables/],
+  ]);
+});
+
+Deno.test("loadConfig() tells all faults at once, in the order of their lines", async () => {
+  const faults = await faultsOf(
+    `ttl = "30"
+htpps = "4443"
+
+timeout = 0
+cert = "none.pem"
+nskeyfile = "none.key"
+trusted_proxies = [
+  "10.0.0.0/33",
+  "::1",
+  5,
+]
+key = x
+[clients]
+"abc" = "host"
+"abd" = ["a_b.example", 5]
+"sha256:${ABC}" = "a.dyn.example"
+"x" = { host = "-", ttl = 1.5 }
+`,
+    { http: ["x"] },
+  );
+  assertEquals(faults.map((fault) => /^(?:\S+: )?line (\d+)|^--\w+/.exec(fault)?.[1] ?? fault[0]), [
+    ...["-", "1", "2", "4", "5", "6", "7", "7", "12", "14", "15", "15", "16", "17", "17"],
+  ]);
+  assertMatch(faults[0]!, /^--http: expected "PORT"/);
+});
+
+Deno.test("loadConfig() puts what is wrong with the whole file last", async () => {
+  const faults = await faultsOf('ttl = -1\n[clients]\n"abc" = "host"');
+  assertEquals(faults.length, 3);
+  assertMatch(faults[2]!, /^\/etc\/sftdyn\/sftdyn\.toml: nothing to listen on/);
+});
+
+Deno.test("loadConfig() lets the command line win over the file", async () => {
+  const text = `http = "8080"
+https = "4443"
+cert = "none.pem"
+key = "none.key"
+nskeyfile = "none.key"`;
+  const overrides = {
+    http: ["81", "127.0.0.1:82"],
+    https: ["[::1]:83"],
+    cert: "c.pem",
+    key: "/k.pem",
+    nskeyfile: "./n.key",
+  };
+  // What stands on the command line is relative to where it was typed.
+  const files = { "c.pem": pem.cert, "/k.pem": pem.key, "./n.key": "" };
+  const config = await load(text, overrides, files);
+  assertEquals(config.http.map(endpointText), ["81", "127.0.0.1:82"]);
+  assertEquals(config.https.map(endpointText), ["[::1]:83"]);
+  assertEquals(config.certificate?.cert, pem.cert);
+  assertEquals(config.nskeyfile, "./n.key");
+
+  const mixed = await load('https = "1"\nkey = "k.pem"', { cert: "c.pem" }, {
+    "c.pem": pem.cert,
+    "/etc/sftdyn/k.pem": pem.key,
+  });
+  assertEquals(mixed.certificate?.key, pem.key);
+  assertEquals((await load("", { http: ["80"] })).http.map(endpointText), ["80"]);
+});
+
+Deno.test("loadConfig() names the option when the command line is wrong", async () => {
+  const good = 'http = "8080"';
+  const table: [string, Overrides, RegExp][] = [
+    [good, { http: ["x"] }, /^--http: expected "PORT".*got "x"$/],
+    [good, { http: ["80", "80"] }, /^--http: "80" stands here twice$/],
+    [good, { https: ["8080"], cert: "c", key: "k" }, /^--https: "8080" stands here twice$/],
+    [good, { https: ["4443"] }, /^--https: it needs cert and key/],
+    [good, { cert: "c" }, /^--cert: key is missing/],
+    [good, { key: "k" }, /^--key: cert is missing/],
+    [good, { cert: "none", key: "k" }, /^--cert: cannot read "none": no such file$/],
+    [good, { nskeyfile: "none" }, /^--nskeyfile: cannot read "none": no such file$/],
+  ];
+  for (const [text, overrides, said] of table) {
+    const faults = await faultsOf(text, overrides, { c: pem.cert, k: pem.key });
+    assertEquals([overrides, faults.length], [overrides, 1]);
+    assertMatch(faults[0]!, said);
+  }
+});
+
+Deno.test("loadConfig() refuses a file that it cannot read or that is no text", async () => {
+  const error = await assertRejects(() => loadConfig(`${folder}/none.toml`), ConfigError);
+  assertEquals([error.name, error.faults], ["ConfigError", [`${folder}/none.toml: no such file`]]);
+  assertEquals(await faultsOf('http = "1"\n\0'), [
+    `${FILE}: not a text file: byte 0x00 in line 2`,
+  ]);
+});
+
+Deno.test("loadConfig() reads real files, relative to its own", async () => {
+  const file = `${folder}/sftdyn.toml`;
+  await Deno.writeTextFile(file, 'https = "1"\ncert = "a.pem"\nkey = "./a.key"\n');
+  assertEquals((await loadConfig(file)).certificate?.names, "DNS:dyn.example");
+  await Deno.writeTextFile(file, 'https = "1"\ncert = "a.pem"\nkey = "b.key"\n');
+  const { faults } = await assertRejects(() => loadConfig(file), ConfigError);
+  assertEquals(faults, [
+    `${file}: line 3: key: "${folder}/b.key" is not the key of "${folder}/a.pem"`,
+  ]);
+});
+
+Deno.test("loadConfig() notes keys that are short, and keys that stand there themselves", async () => {
+  const table: [string, number[], boolean][] = [
+    [`"sha256:${ABC}" = "a.dyn.example"`, [], false],
+    ['"fifteen-letters" = "a.dyn.example"', [3], true],
+    ['"sixteen--letters" = "a.dyn.example"', [], true],
+    ['"éééééééééééééééé" = "a.dyn.example"', [], true],
+    ['"😀😀😀😀😀😀😀😀" = "a.dyn.example"\n\n"b" = "a.dyn.example"', [3, 5], true],
+  ];
+  for (const [lines, short, isPlain] of table) {
+    const { shortKeys, plainKeys } = await load(withClients(lines));
+    assertEquals([lines, shortKeys, plainKeys], [lines, short, isPlain]);
+  }
+});
+
+// The keys and hosts of these tests hold "qqq", which no fault may repeat.
+const KEY = "qqq4bea92410b3146d0cfe";
+const HOST = "qqqhost.dyn.example";
+
+Deno.test("loadConfig() never repeats a client's key or host", async () => {
+  const lines = [
+    `${KEY} = ${HOST}`,
+    `"${KEY}" = ${HOST}`,
+    `"${KEY}" = '${HOST}`,
+    `"${KEY} = "${HOST}"`,
+    `${KEY}`,
+    `${KEY}: "${HOST}"`,
+    `"${KEY}"`,
+    `"${KEY}" =`,
+    `= "${HOST}"`,
+    `"${HOST}" = "${KEY}"`,
+    `"${HOST}" = ["${KEY}", "${KEY}"]`,
+    `"${HOST}" = { host = "${KEY}" }`,
+    `"${KEY}" = "${HOST}" "${HOST}"`,
+    `"${KEY}" = "${HOST}\\q"`,
+    `"${KEY}" = ["${HOST}", ${HOST}]`,
+    `"${KEY}" = ["${HOST}"`,
+    `"${KEY}" = ["${HOST}", "${HOST}"]`,
+    `"${KEY}" = { host = ${HOST} }`,
+    `"${KEY}" = { host = "${HOST}", ${KEY} = 1 }`,
+    `"${KEY}" = { ttl = "${KEY}" }`,
+    `"${KEY}" = { host = "${HOST}", ttl = "${KEY}" }`,
+    `"${KEY}" = "${HOST}:53"`,
+    `"${KEY}" = "${HOST}\\nserver evil"`,
+    `"${KEY}" = "qqqhost"`,
+    `"${KEY}" = "qqq${"q".repeat(300)}.example"`,
+    `"${KEY}" = "bücher.${HOST}"`,
+    `"/${KEY}" = "${HOST}"`,
+    `"sha256:${KEY}" = "${HOST}"`,
+    `"${KEY}" = "${HOST}"\n"${KEY}" = "${HOST}"`,
+    `qqq.${KEY} = "${HOST}"`,
+    `?hostname=${HOST}&password=${KEY} = "${HOST}"`,
+    `[${KEY}`,
+    `[${KEY}]\nhost = "${HOST}"`,
+    `[[${KEY}]]`,
+    `["${KEY}" = "${HOST}"`,
+    `"""${KEY}" = "${HOST}"`,
+  ];
+  for (const line of lines) {
+    for (const text of [withClients(line), `${line}\nhttp = "1"`, `[client]\n${line}`, line]) {
+      const faults = await faultsOf(text);
+      assert(faults.length > 0, `no fault in ${text}`);
+      for (const fault of faults) assert(!fault.includes("qqq"), `${text} gives ${fault}`);
+    }
+  }
+});
+
+Deno.test("loadConfig() has a Config or faults without secrets for any text", async () => {
+  const seed = Date.now() >>> 0;
+  let state = seed;
+  const below = (n: number) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor(state / 2 ** 32 * n);
+  };
+  const good = `ttl = 30\nhttp = "8080"\n[clients]\n"${KEY}" = "${HOST}"\n` +
+    `"x${KEY}" = ["a${HOST}", '${HOST}']\n"y${KEY}" = { host = "${HOST}", ttl = 5 }\n`;
+  const odd = ['"', "'", "[", "]", "{", "}", "=", "#", "\n", "\\", ".", ",", "\0", "é", "/", "?"];
+  for (let i = 0; i < 1500; i++) {
+    let text = good;
+    for (let edits = below(3); edits >= 0; edits--) {
+      const at = below(text.length + 1);
+      text = text.slice(0, at) + (below(3) ? odd[below(odd.length)] : "") +
+        text.slice(at + below(3));
+    }
+    const label = `seed ${seed}: ${JSON.stringify(text)}`;
+    const lines = text.split("\n").length;
+    for (const fault of await faultsOf(text)) {
+      assert(!fault.includes("qqq"), `${label}: ${fault}`);
+      const line = /^\S+: line (\d+): /.exec(fault)?.[1];
+      assert(line === undefined || Number(line) <= lines, `${label}: ${fault}`);
+    }
+  }
+});
