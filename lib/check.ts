@@ -94,7 +94,7 @@ function checkCertificate({ notBefore, notAfter, names }: Certificate, now: Date
   } else if (now >= notAfter) report.error(`certificate: it expired on ${date}`);
   else if (days < EXPIRY_DAYS) {
     report.warning(`certificate: it expires on ${date}, in ${count(days, "day")}`);
-  } else report.ok(`certificate: ${names}, valid until ${date}`);
+  } else report.ok(`certificate: ${names.replaceAll("\n", ", ")}, valid until ${date}`);
 }
 
 async function checkTsigKey(file: string, report: Report): Promise<void> {
@@ -144,7 +144,7 @@ async function describe({ name }: Host, nameserver: Nameserver): Promise<string>
 }
 
 async function othersCanRead(file: string): Promise<boolean> {
-  return ((await Deno.stat(file)).mode ?? 0) % 8 >= 4;
+  return await Deno.stat(file).then(({ mode }) => (mode ?? 0) % 8 >= 4, () => false);
 }
 
 function count(number: number, noun: string): string {

@@ -72,7 +72,11 @@ export function parseCommandLine(args: readonly string[]): Command {
     collect: [...LISTS, ...COUNTS],
     alias: LETTERS,
   });
-  refuseUnknown(Object.keys(options));
+  // Of names like "a.b" and "__proto__" the library makes something else.
+  const odd = args.slice(0, args.indexOf("--") >>> 0).flatMap((arg) =>
+    /^--([^=]*[^=a-z-][^=]*)/.exec(arg)?.[1] ?? []
+  );
+  refuseUnknown([...odd, ...Object.keys(options)]);
   if (options.help === true) return { name: "help" };
   if (options.version === true) return { name: "version" };
 

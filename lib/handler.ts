@@ -32,7 +32,7 @@ const ANSWERS = {
   BUSY: [STATUS_CODE.ServiceUnavailable, "FAIL"],
 } as const;
 
-const HEADERS = { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" };
+const HEADERS = { "cache-control": "no-store" };
 /** Seconds after which a client that was turned away may come again. */
 const RETRY_AFTER = "10";
 
@@ -44,14 +44,17 @@ export function createHandler(
 ): Handler {
   const warn = limitFlood(log.warning, (count) => `${count} more requests were refused just now`);
 
-  async function update(key: string, hosts: Hosts, address: Address): Promise<Response> {
+  function update(key: string, hosts: Hosts, address: Address): Response | Promise<Response> {
     const problem = unusable(address);
     if (problem !== undefined) {
       warn(`key ${keyId(digest(key))}: the address ${address.text} is refused: it is ${problem}`);
       return answer("FAIL");
     }
-    const results = await Promise.all(hosts.map((host) => updater.set(host, address)));
-    return answer(WORST_FIRST.find((result) => results.includes(result))!);
+    const results = hosts.map((host) => updater.set(host, address));
+    if (results.every((result) => result === "UPTODATE")) return answer("UPTODATE");
+    return Promise.all(results).then((all) =>
+      answer(WORST_FIRST.find((result) => all.includes(result))!)
+    );
   }
 
   return (request, { remoteAddr }) => {
@@ -59,7 +62,7 @@ export function createHandler(
       const headers = { ...HEADERS, allow: "GET" };
       return new Response(null, { status: STATUS_CODE.MethodNotAllowed, headers });
     }
-    const key = keyOf(request.url, request.headers.get("host"));
+    const key = keyOf(request.url, () => request.headers.get("host"));
     const peer = parseAddress(remoteAddr.hostname);
     const address = peer && clientAddress(peer, request.headers, trustedProxies, proxyHeader);
     const from = address?.text ?? `a client behind ${peer?.text ?? "an unknown address"}`;
@@ -90,17 +93,21 @@ function answer(result: keyof typeof ANSWERS): Response {
  * @param url as Deno.serve makes it: the scheme, then the client's Host header
  * letter by letter (or, of an absolute target, that one's authority), then the target
  */
-export function keyOf(url: string, host: string | null): string {
+export function keyOf(url: string, host: () => string | null): string {
   const authority = url.indexOf("://") + 3;
-  let target = -1;
-  // A hostile Host header may hold what ends an authority anywhere else.
-  if (host !== null && url.startsWith(host, authority)) target = authority + host.length;
-  if (url[target] !== "/") {
-    const length = url.slice(authority).search(/[/?#]/);
-    target = length < 0 ? url.length : authority + length;
-  }
-  while (url[target] === "/") target++;
-  const key = url.slice(target);
+  const length = url.slice(authority).search(/[/?#]/);
+  const key = trimSlashes(url, length < 0 ? url.length : authority + length);
+  // Only a key with a slash may have begun in a hostile Host header.
+  if (!key.includes("/")) return key;
+  const name = host();
+  const target = authority + (name?.length ?? 0);
+  const isHosts = name !== null && url.startsWith(name, authority) && url[target] === "/";
+  return isHosts ? trimSlashes(url, target) : key;
+}
+
+function trimSlashes(url: string, start: number): string {
+  while (url[start] === "/") start++;
+  const key = url.slice(start);
   return key === "?" ? "" : key;
 }
 

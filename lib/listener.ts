@@ -12,10 +12,20 @@ export interface ListenOptions {
   certificate: Certificate | undefined;
   handler: Handler;
   log: Log;
+  serve?: Serve;
 }
 
+/** What is used of Deno.serve. */
+export type Serve = (
+  options: Deno.ServeTcpOptions | (Deno.ServeTcpOptions & Deno.TlsCertifiedKeyPem),
+  handler: Handler,
+) => Pick<Deno.HttpServer, "finished" | "shutdown">;
+
 export interface Listeners {
-  /** Takes no more connections, answers what was accepted, and after so many ms cuts off the rest. */
+  /**
+   * Takes no more connections and answers what was accepted. What is not
+   * answered after so many ms is left to the end of the process.
+   */
   stop(grace: number): Promise<void>;
 }
 
@@ -24,8 +34,9 @@ export class ListenError extends Error {
   override name = "ListenError";
 }
 
-type Address = { hostname: string; port: number };
 type Tls = { cert: string; key: string };
+type Address = { hostname: string; port: number } & Partial<Tls>;
+type Parts = Required<Pick<ListenOptions, "handler" | "log" | "serve">>;
 
 const FIRST_PAUSE = 10;
 const LONGEST_PAUSE = 1000;
@@ -36,16 +47,17 @@ const LONGEST_PAUSE = 1000;
  * @throws {ListenError} one cannot be started; then none is left running
  */
 export async function listen(
-  { http, https, certificate, handler, log }: ListenOptions,
+  { http, https, certificate, handler, log, serve = Deno.serve }: ListenOptions,
 ): Promise<Listeners> {
+  const parts = { handler, log, serve };
   const servers: SupervisedServer[] = [];
   const stop = (grace: number) => Promise.all(servers.map((server) => server.stop(grace)));
   try {
-    for (const endpoint of http) servers.push(...start("http", endpoint, undefined, handler, log));
+    for (const endpoint of http) servers.push(...start("http", endpoint, undefined, parts));
     const tls = certificate && { cert: certificate.cert, key: certificate.key };
-    for (const endpoint of https) servers.push(...start("https", endpoint, tls, handler, log));
+    for (const endpoint of https) servers.push(...start("https", endpoint, tls, parts));
   } catch (error) {
-    await stop(0);
+    await stop(FIRST_PAUSE);
     throw error;
   }
   return { stop: async (grace) => void await stop(grace) };
@@ -55,21 +67,20 @@ function start(
   scheme: string,
   { hostname, port }: Endpoint,
   tls: Tls | undefined,
-  handler: Handler,
-  log: Log,
+  parts: Parts,
 ): SupervisedServer[] {
-  const open = (hostname: string) =>
-    new SupervisedServer(`${scheme} ${endpointText({ hostname, port })}`, { hostname, port }, tls, {
-      handler,
-      log,
-    });
+  const open = (hostname: string) => {
+    const name = `${scheme} ${endpointText({ hostname, port })}`;
+    return new SupervisedServer(name, { hostname, port, ...tls }, parts);
+  };
   if (hostname !== undefined) return [open(hostname)];
   let all;
   try {
     all = open("::");
   } catch (error) {
     // A host without IPv6 has no "::"; where it is the port that is at fault, 0.0.0.0 says so too.
-    if (!(error instanceof ListenError)) throw error;
+    const isTaken = (error as Error).cause instanceof Deno.errors.AddrInUse;
+    if (!(error instanceof ListenError) || isTaken) throw error;
     return [open("0.0.0.0")];
   }
   try {
@@ -86,74 +97,66 @@ function start(
  */
 class SupervisedServer {
   readonly #name: string;
-  readonly #options: Address;
-  readonly #tls: Tls | undefined;
-  readonly #handler: Handler;
-  readonly #log: Log;
-  readonly #abort = new AbortController();
+  readonly #address: Address;
+  readonly #parts: Parts;
+  readonly #stopping = new AbortController();
   readonly #ended: Promise<void>;
-  #server: Deno.HttpServer | undefined;
-  #isStopping = false;
+  #server: ReturnType<Serve> | undefined;
 
-  constructor(
-    name: string,
-    options: Address,
-    tls: Tls | undefined,
-    { handler, log }: { handler: Handler; log: Log },
-  ) {
+  constructor(name: string, address: Address, parts: Parts) {
     this.#name = name;
-    this.#options = options;
-    this.#tls = tls;
-    this.#handler = handler;
-    this.#log = log;
+    this.#address = address;
+    this.#parts = parts;
     try {
       this.#server = this.#open();
     } catch (error) {
-      throw new ListenError(`${name}: ${explain(error)}`);
+      throw new ListenError(`${name}: ${explain(error)}`, { cause: error });
     }
-    log.info(`listening on ${name}`);
+    parts.log.info(`listening on ${name}`);
     this.#ended = this.#supervise();
   }
 
   async stop(grace: number): Promise<void> {
-    this.#isStopping = true;
-    const timer = setTimeout(() => this.#abort.abort(), grace);
-    await this.#server?.shutdown();
-    await this.#ended;
+    this.#stopping.abort();
+    const over = Promise.withResolvers<void>();
+    const timer = setTimeout(over.resolve, grace);
+    await Promise.race([Promise.all([this.#server?.shutdown(), this.#ended]), over.promise]);
     clearTimeout(timer);
   }
 
-  #open(): Deno.HttpServer {
-    return Deno.serve({
-      ...this.#options,
-      ...this.#tls,
-      signal: this.#abort.signal,
+  #open(): ReturnType<Serve> {
+    const { handler, log, serve } = this.#parts;
+    return serve({
+      ...this.#address,
       onListen: () => {},
       onError: (error) => {
-        this.#log.error(`internal error: ${error instanceof Error ? error.message : error}`);
+        log.error(`internal error: ${error instanceof Error ? error.message : error}`);
         return new Response("FAIL", { status: 500, headers: { "cache-control": "no-store" } });
       },
-    }, this.#handler);
+    }, handler);
   }
 
+  /** Waits for the server's end, and opens it again, with pauses that grow while it ends at once. */
   async #supervise(): Promise<void> {
+    const { log } = this.#parts;
+    const { signal } = this.#stopping;
     let pause = FIRST_PAUSE;
-    while (!this.#isStopping) {
+    while (!signal.aborted) {
+      const started = performance.now();
       try {
-        const started = Date.now();
         await this.#server?.finished;
-        if (Date.now() - started > LONGEST_PAUSE) pause = FIRST_PAUSE;
       } catch (error) {
-        this.#log.error(`${this.#name} ended: ${explain(error)}; opening it again`);
+        log.error(`${this.#name} ended: ${explain(error)}; opening it again`);
       }
-      if (this.#isStopping) return;
+      if (signal.aborted) return;
       this.#server = undefined;
-      await sleep(pause, this.#abort.signal);
+      if (performance.now() - started > LONGEST_PAUSE) pause = FIRST_PAUSE;
+      await sleep(pause, signal);
       pause = Math.min(pause * 2, LONGEST_PAUSE);
       try {
-        if (!this.#isStopping) this.#server = this.#open();
+        if (!signal.aborted) this.#server = this.#open();
       } catch (error) {
-        this.#log.error(`${this.#name} cannot be opened again: ${explain(error)}`);
+        log.error(`${this.#name} cannot be opened again: ${explain(error)}`);
       }
     }
   }

@@ -41,6 +41,8 @@ export class Nameserver {
   readonly #idle: number;
   readonly #connect: (options: Deno.ConnectOptions) => Promise<Deno.Conn>;
   #connection: Promise<Connection> | undefined;
+  #isClosed = false;
+  #isMade = false;
   #reachedAt: string | undefined;
 
   constructor(
@@ -84,26 +86,36 @@ export class Nameserver {
     const { rcode, authoritative, answers, authority } = await this.#ask(name, "SOA");
     if (rcode !== "NOERROR" && rcode !== "NXDOMAIN") throw new LookupError(`it says ${rcode}`);
     if (answers.some((record) => record.type === TYPES.CNAME)) {
-      throw new LookupError(`${name} is an alias (CNAME) there, and can have no address`);
+      throw new LookupError("this name is an alias (CNAME) there, and can have no address");
     }
     const soa = [...answers, ...authority].find((record) => record.type === TYPES.SOA);
     if (!authoritative || soa === undefined || !isWithin(name, soa.name)) {
-      throw new LookupError(`it has no zone with ${name}`);
+      throw new LookupError("it has no zone with this name");
     }
     return soa.name;
   }
 
   /** Ends the connection, if there is one. */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#drop();
+  }
+
+  async #drop(): Promise<void> {
     const connection = this.#connection;
     this.#connection = undefined;
-    await connection?.then((open) => open.close(), () => {});
+    const ended = connection?.then((open) => open.close(), () => {});
+    if (this.#isMade) await ended;
   }
 
   async #ask(name: Hostname, type: RecordType): Promise<Reply> {
+    if (this.#isClosed) throw new LookupError("closed");
     const deadline = Promise.withResolvers<never>();
     const timer = setTimeout(
-      () => deadline.reject(new LookupError(`no answer in ${this.#timeout / 1000} s`)),
+      () => {
+        deadline.reject(new LookupError(`no answer in ${this.#timeout / 1000} s`));
+        this.#drop();
+      },
       this.#timeout,
     );
     try {
@@ -122,19 +134,21 @@ export class Nameserver {
       return await (await this.#open()).ask(name, type);
     } catch (error) {
       // The server may close a connection at any time: a fresh one tells.
-      if (!isOld) throw error;
+      if (!isOld || this.#isClosed) throw error;
       return await (await this.#open()).ask(name, type);
     }
   }
 
   #open(): Promise<Connection> {
     if (this.#connection !== undefined) return this.#connection;
+    this.#isMade = false;
     const ended = () => {
       if (this.#connection === connection) this.#connection = undefined;
     };
-    const connection: Promise<Connection> = this.#connectAny().then((conn) =>
-      new Connection(conn, this.#idle, ended)
-    );
+    const connection: Promise<Connection> = this.#connectAny().then((conn) => {
+      if (this.#connection === connection) this.#isMade = true;
+      return new Connection(conn, this.#idle, ended);
+    });
     connection.catch(ended);
     return this.#connection = connection;
   }

@@ -62,6 +62,10 @@ const TRY_AFRESH: Reply["kind"][] = ["tsig", "ended", "garbled"];
 
 /** Milliseconds after which the reason of a TSIG error, which comes last, is not waited for. */
 const SETTLE = 100;
+/** What -d says besides, and the rest of replies. */
+const DEBUG = /^(Creating key|namefromtext|keycreate|Reply from|;|$)|\t/;
+/** Lines that are kept of what nsupdate says before it ends. */
+const MAX_WORDS = 4;
 const IDLE = 60;
 const MAX_LINE = 65_536;
 const MAX_REASON = 300;
@@ -71,16 +75,18 @@ export function createNsupdate(
   { nameserver, keyFile, reachedAt, timeout, idle = IDLE, spawn = spawnNsupdate }: NsupdateOptions,
 ): Nsupdate {
   let session: Session | undefined;
+  let isClosed = false;
   let idleTimer: ReturnType<typeof setTimeout> | undefined;
 
   function startSession(): Session {
-    const key = keyFile === undefined ? [] : ["-k", keyFile];
+    // TCP: over UDP nsupdate repeats a message, and the nameserver could take up the repetition late.
+    const always = ["-d", "-v", ...(keyFile === undefined ? [] : ["-k", keyFile])];
     const address = reachedAt?.();
     if (nameserver === undefined) {
-      return new Session(spawn(["-d", address === "::1" ? "-6" : "-4", "-l", ...key]), "");
+      return new Session(spawn([...always, "-l", address === "::1" ? "-6" : "-4"]), "");
     }
     const server = `server ${address ?? nameserver.hostname} ${nameserver.port}\n`;
-    return new Session(spawn(["-d", ...key]), server);
+    return new Session(spawn(always), server);
   }
 
   async function trySend(script: string): Promise<Reply> {
@@ -99,7 +105,7 @@ export function createNsupdate(
       const script = `zone ${zone}.\n${changes.map(lines).join("")}send\n`;
       try {
         let reply = await trySend(script);
-        if (TRY_AFRESH.includes(reply.kind)) reply = await trySend(script);
+        if (TRY_AFRESH.includes(reply.kind) && !isClosed) reply = await trySend(script);
         if (reply.kind !== "rcode") return { kind: "failed", reason: reply.reason };
         if (reply.rcode === "NOERROR") return { kind: "done" };
         return { kind: "refused", reason: `the nameserver says ${reply.rcode}` };
@@ -111,6 +117,7 @@ export function createNsupdate(
       }
     },
     async close(): Promise<void> {
+      isClosed = true;
       clearTimeout(idleTimer);
       await session?.end();
     },
@@ -165,7 +172,7 @@ class Session {
   #trouble: Reply | undefined;
   #settleTimer: ReturnType<typeof setTimeout> | undefined;
   /** Why it ended, if it did. */
-  #lastWords = "";
+  readonly #lastWords: string[] = [];
 
   constructor(process: NsupdateProcess, preamble: string) {
     this.#process = process;
@@ -184,6 +191,7 @@ class Session {
     this.#reply = reply;
     this.#isSending = false;
     this.#trouble = undefined;
+    this.#lastWords.length = 0;
     const timer = setTimeout(
       () => this.#settle({ kind: "late", reason: `no answer in ${timeout} s` }),
       timeout * 1000,
@@ -218,10 +226,11 @@ class Session {
   }
 
   async #listen(): Promise<void> {
+    const decoder = new TextDecoder();
     let rest = "";
     try {
-      for await (const text of this.#process.stderr.pipeThrough(new TextDecoderStream())) {
-        const lines = (rest + text).split("\n");
+      for await (const bytes of this.#process.stderr) {
+        const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
         rest = lines.pop()!.slice(0, MAX_LINE);
         for (const line of lines) this.#hear(line);
       }
@@ -233,7 +242,8 @@ class Session {
     this.#stdin.close().catch(() => {});
     clearTimeout(this.#settleTimer);
     const status = signal === null ? `exit status ${code}` : signal;
-    const words = (this.#lastWords + rest).slice(0, MAX_REASON);
+    if (rest !== "") this.#hear(rest);
+    const words = this.#lastWords.join("; ").slice(0, MAX_REASON);
     this.#settle(
       this.#trouble ?? { kind: "ended", reason: `nsupdate ended: ${words || status}` },
     );
@@ -253,8 +263,11 @@ class Session {
       this.#hearHeader(/opcode: UPDATE, status: (\w+), id:/.exec(line)?.[1]);
     } else if (this.#trouble !== undefined && (match = /\bTSIG\b.*\b(BAD[A-Z]+)\b/.exec(line))) {
       this.#settle({ kind: "tsig", reason: `the nameserver says ${tsigReason(match[1]!)}` });
-    } else if (!this.#isSending && line !== "" && !line.startsWith("Creating key")) {
-      this.#lastWords = line;
+    } else if ((match = /^could not (?:read|create) key.*:([^:]*)$/.exec(line))) {
+      // It would go on without one. What stands between may be the secret.
+      this.#settle({ kind: "ended", reason: `nsupdate could not read the key file:${match[1]}` });
+    } else if (!this.#isSending && !DEBUG.test(line)) {
+      if (this.#lastWords.length < MAX_WORDS) this.#lastWords.push(line);
     }
   }
 

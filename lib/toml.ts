@@ -1,8 +1,8 @@
 /**
  * TOML text to a tree in which every name knows its line, with all faults of
- * the text at once. The library parses one statement (a `NAME = VALUE` or a
- * `[TABLE]`) at a time; where statements begin and end is found here. No fault
- * repeats any of the text: a statement may hold a secret.
+ * the text at once. The library parses one value at a time; where statements
+ * (`NAME = VALUE` and `[TABLE]`) begin and end is found here. No fault repeats
+ * any of the text: a statement may hold a secret.
  */
 
 import { parse } from "@std/toml";
@@ -32,6 +32,12 @@ interface Statement {
   /** What is open at its end: a quote or a bracket. */
   unclosed: string;
 }
+
+/** A part of a name: bare, or in quotes of either kind. */
+const PART = /[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'/g;
+const DOTTED = `\\s*(?:${PART.source})(?:\\s*\\.\\s*(?:${PART.source}))*\\s*`;
+const NAME = new RegExp(`^${DOTTED}$`);
+const HEADER = new RegExp(`^\\[(${DOTTED})\\]\\s*(?:#.*)?$`);
 
 /** Parses a whole file; what is in faults is missing in the table. */
 export function parseToml(text: string): { table: TomlTable; faults: Fault[] } {
@@ -63,13 +69,12 @@ function openTable(root: TomlTable, statement: Statement, headers: Map<string, n
   if (text.startsWith("[[")) {
     throw new RangeError("there are no lists of tables here: expected [NAME]");
   }
-  const tree = tryParse(text);
-  if (tree === undefined) {
+  const path = parseName(HEADER.exec(text)?.[1] ?? "");
+  if (path === undefined) {
     throw new RangeError(
       "not a table's name: expected [NAME], with quotes around special characters",
     );
   }
-  const path = pathOf(tree);
   let table = root;
   for (const name of path) table = openPart(table, name, line);
   const before = headers.get(JSON.stringify(path));
@@ -102,48 +107,55 @@ function toNode(value: unknown, line: number): TomlNode {
   return { line, value: new Map(entries), isInline: true };
 }
 
-/** The names down to what is no table, or an empty one. */
-function pathOf(tree: Record<string, unknown>): string[] {
-  const path: string[] = [];
-  for (let level: unknown = tree; isTree(level) && Object.keys(level).length > 0;) {
-    const name = Object.keys(level)[0]!;
-    path.push(name);
-    level = level[name];
-  }
-  return path;
-}
-
 function isTree(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value) &&
     !(value instanceof Date);
-}
-
-function tryParse(text: string): Record<string, unknown> | undefined {
-  try {
-    const tree = parse(text);
-    return Object.keys(tree).length === 0 ? undefined : tree;
-  } catch {
-    // The library's message may quote the text; the caller says it without.
-    return undefined;
-  }
 }
 
 /** @throws {RangeError} what is wrong and what would be right, without the text */
 function parseStatement(
   { text, equals, unclosed }: Statement,
 ): { path: string[]; value: unknown } {
-  const tree = unclosed === "" && equals >= 0 ? tryParse(text) : undefined;
-  if (tree === undefined) throw new RangeError(explain(text, equals, unclosed));
-  // What is in braces is the value's, not part of the name.
-  const isInline = text.slice(equals + 1).trimStart().startsWith("{");
-  const path = pathOf(isInline ? tryParse(`${text.slice(0, equals)} = 0`)! : tree);
-  return { path, value: path.reduce<unknown>((level, name) => (level as typeof tree)[name], tree) };
+  const path = parseName(text.slice(0, Math.max(0, equals)));
+  const parsed = parseValue(text.slice(equals + 1));
+  if (unclosed === "" && path !== undefined && parsed !== undefined) {
+    return { path, value: parsed.value };
+  }
+  throw new RangeError(explain(text, equals, unclosed, path));
 }
 
-function explain(text: string, equals: number, unclosed: string): string {
+/** A dotted name, its parts bare or in quotes; undefined if it is none. */
+function parseName(text: string): string[] | undefined {
+  if (!NAME.test(text)) return undefined;
+  const path: string[] = [];
+  for (const [part] of text.matchAll(PART)) {
+    const name = /^["']/.test(part) ? parseValue(part)?.value : part;
+    if (typeof name !== "string") return undefined;
+    path.push(name);
+  }
+  return path;
+}
+
+/** undefined if it is not one value; the library's message may quote the text. */
+function parseValue(text: string): { value: unknown } | undefined {
+  try {
+    const { x: value, ...rest } = parse(`x = ${text}`);
+    // Some libraries take a second statement in the same line.
+    return Object.keys(rest).length > 0 ? undefined : { value };
+  } catch {
+    return undefined;
+  }
+}
+
+function explain(
+  text: string,
+  equals: number,
+  unclosed: string,
+  path: string[] | undefined,
+): string {
   if (unclosed !== "") return `${unclosed} is opened and not closed`;
   if (equals < 0) return 'expected NAME = VALUE or [TABLE] (a comment begins with "#")';
-  if (tryParse(`${text.slice(0, equals)} = 0`) === undefined) {
+  if (path === undefined) {
     return 'not a valid name before "=": put it in quotes, "NAME" = VALUE';
   }
   const value = text.slice(equals + 1).trim();

@@ -39,6 +39,10 @@ export interface UpdaterOptions {
 
 /** BIND takes more, but a batch that is refused is halved. */
 const MAX_BATCH = 500;
+/** A message has 65,535; a record names its host twice, and late names are not compressed. */
+const MAX_OCTETS = 60_000;
+/** What a deletion and an addition take besides the name. */
+const RECORD_OCTETS = 48;
 const MAX_WAITING = 10_000;
 const MAX_WAITERS = 64;
 /** Lines that the log gets a second when changes fail. */
@@ -113,6 +117,7 @@ class Engine implements Updater {
     const { wish } = record;
     wish.address = address;
     wish.ttl = host.ttl;
+    this.#options.log.debug(`${record.text} is to become ${address.text}`);
     const result = new Promise<Result>((resolve) => wish.waiters.push(resolve));
     this.#attend(record);
     return result;
@@ -135,9 +140,9 @@ class Engine implements Updater {
     return record;
   }
 
-  #isFresh({ known }: HostRecord): boolean {
+  #isFresh({ known, isInDoubt }: HostRecord): boolean {
     const { now, recheck } = this.#options;
-    return known !== undefined && now() - known.at < recheck * 1000;
+    return !isInDoubt && known !== undefined && now() - known.at < recheck * 1000;
   }
 
   /** Brings the record's wish one step further, if nobody is at it. */
@@ -203,6 +208,7 @@ class Engine implements Updater {
       await Promise.resolve();
       const batch: [HostRecord, Wish][] = [];
       let zone: string | undefined;
+      let octets = 0;
       for (const record of this.#ready) {
         if (this.#isFresh(record) && record.known!.address === record.wish!.address.text) {
           this.#ready.delete(record);
@@ -216,7 +222,8 @@ class Engine implements Updater {
         batch.push([record, record.wish!]);
         record.wish = undefined;
         this.#waiting--;
-        if (batch.length === MAX_BATCH) break;
+        octets += 2 * record.name.length + RECORD_OCTETS;
+        if (batch.length === MAX_BATCH || octets > MAX_OCTETS) break;
       }
       const outcome = await this.#sendBatch(zone!, batch);
       if (outcome.kind === "failed") this.#failAll(outcome.reason);

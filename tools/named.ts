@@ -12,6 +12,8 @@ export interface NamedOptions {
   extra?: string;
   /** Instead of `update-policy local;` in every zone. */
   policy?: string;
+  /** Its worker threads. */
+  threads?: number;
 }
 
 export interface Named {
@@ -61,7 +63,8 @@ export async function startNamed(options: NamedOptions = {}): Promise<Named> {
   try {
     const program = await copyOfNamed(folder);
     const control = await writeFiles(folder, port, options);
-    return await new RunningNamed(folder, port, program, control).start();
+    const { threads = 1 } = options;
+    return await new RunningNamed(folder, port, program, control, threads).start();
   } catch (error) {
     await Deno.remove(folder, { recursive: true });
     throw error;
@@ -135,6 +138,7 @@ class RunningNamed implements Named {
     readonly port: number,
     readonly program: string,
     readonly control: string[],
+    readonly threads: number,
   ) {}
 
   get keyFile(): string {
@@ -152,7 +156,7 @@ class RunningNamed implements Named {
   async start(): Promise<this> {
     this.#log = "";
     this.#process = new Deno.Command(this.program, {
-      args: ["-g", "-n", "1", "-c", `${this.folder}/named.conf`],
+      args: ["-g", "-n", `${this.threads}`, "-c", `${this.folder}/named.conf`],
       stdin: "null",
       stdout: "null",
       stderr: "piped",

@@ -16,6 +16,7 @@ const PROGRAMS = {
   nsupdate: { debian: "bind9-dnsutils", fedora: "bind-utils", arch: "bind" },
   dig: { debian: "bind9-dnsutils", fedora: "bind-utils", arch: "bind" },
   rndc: { debian: "bind9-utils", fedora: "bind", arch: "bind" },
+  wrk: { debian: "wrk", fedora: "wrk", arch: "wrk" },
   curl: { debian: "curl", fedora: "curl", arch: "curl" },
   openssl: { debian: "openssl", fedora: "openssl", arch: "openssl" },
   ip: { debian: "iproute2", fedora: "iproute", arch: "iproute2" },
@@ -26,9 +27,12 @@ const PROGRAMS = {
 
 export type ProgramName = keyof typeof PROGRAMS;
 
-/** What the main job needs; the tests need all of them. */
+/** What the main job needs. */
 export const DEMO_PROGRAMS: ProgramName[] = ["named", "nsupdate", "dig", "curl", "openssl"];
-export const TEST_PROGRAMS = Object.keys(PROGRAMS) as ProgramName[];
+export const BENCH_PROGRAMS: ProgramName[] = [...DEMO_PROGRAMS, "rndc", "wrk"];
+export const TEST_PROGRAMS = (Object.keys(PROGRAMS) as ProgramName[]).filter((name) =>
+  name !== "wrk"
+);
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 const POLICY = "/usr/sbin/policy-rc.d";

@@ -1,0 +1,359 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { Certificate } from "../lib/certificate.ts";
+import { type Endpoint, endpointText } from "../lib/endpoint.ts";
+import type { Handler } from "../lib/handler.ts";
+import { listen, ListenError, type Listeners, type Serve } from "../lib/listener.ts";
+import { createLog } from "../lib/log.ts";
+import { freePort, output } from "../tools/named.ts";
+
+/** Milliseconds after which what is waited for will not happen any more. */
+const DEADLINE = 10_000;
+/** A grace that no test waits for. */
+const LONG = 60_000;
+
+let folder: string;
+let certificate: Certificate;
+
+Deno.test.beforeAll(async () => {
+  folder = await Deno.makeTempDir();
+  const options = "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 30 " +
+    `-keyout ${folder}/key.pem -out ${folder}/cert.pem ` +
+    "-subj /CN=dyn.example -addext subjectAltName=IP:127.0.0.1";
+  await output("openssl", ...options.split(" "));
+  certificate = {
+    cert: await Deno.readTextFile(`${folder}/cert.pem`),
+    key: await Deno.readTextFile(`${folder}/key.pem`),
+    notBefore: new Date(0),
+    notAfter: new Date(0),
+    names: "",
+  };
+});
+
+Deno.test.afterAll(() => Deno.remove(folder, { recursive: true }));
+
+interface Start {
+  http?: Endpoint[];
+  https?: Endpoint[];
+  handler?: Handler;
+  certificate?: Certificate;
+  serve?: Serve;
+}
+
+const peerAddress: Handler = (_, { remoteAddr }) => new Response(`peer ${remoteAddr.hostname}`);
+
+/** Listens, with `lines` of the log. */
+function start(options: Start): { starting: Promise<Listeners>; lines: string[] } {
+  const lines: string[] = [];
+  const log = createLog({
+    level: "debug",
+    write: (line) => lines.push(line.slice("2026-11-05T06:07:08.009Z ".length)),
+  });
+  const starting = listen({
+    http: [],
+    https: [],
+    handler: peerAddress,
+    certificate,
+    log,
+    ...options,
+  });
+  return { starting, lines };
+}
+
+function endpoint(hostname: string | undefined = "127.0.0.1", port = freePort()): Endpoint {
+  return { hostname, port };
+}
+
+async function within<T>(promise: Promise<T>, what: string): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`not in time: ${what}`)), DEADLINE);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Opens a connection and sends this. */
+async function send({ hostname = "127.0.0.1", port }: Endpoint, text: string): Promise<Deno.Conn> {
+  const conn = await Deno.connect({ hostname, port });
+  await conn.write(new TextEncoder().encode(text));
+  return conn;
+}
+
+/** Everything that comes until the connection ends in whatever way; closes it. */
+async function receive(conn: Deno.Conn): Promise<string> {
+  let text = "";
+  try {
+    for await (const part of conn.readable.pipeThrough(new TextDecoderStream())) text += part;
+  } catch {
+    // Reset.
+  }
+  return text;
+}
+
+const GET = "GET /k HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+
+async function get(to: Endpoint): Promise<string> {
+  return await within(receive(await send(to, GET)), `an answer of ${endpointText(to)}`);
+}
+
+/** Nothing listens there any more, and it can be listened on. */
+function assertFree({ hostname = "0.0.0.0", port }: Endpoint): void {
+  Deno.listen({ hostname, port }).close();
+}
+
+/** Waits until nothing listens there: a closing listener may still reset what comes. */
+async function refused({ hostname = "127.0.0.1", port }: Endpoint): Promise<void> {
+  const end = Date.now() + DEADLINE;
+  while (Date.now() < end) {
+    try {
+      (await Deno.connect({ hostname, port })).close();
+    } catch (error) {
+      if (error instanceof Deno.errors.ConnectionRefused) return;
+    }
+  }
+  throw new Error(`${hostname}:${port} still listens`);
+}
+
+/** A handler that answers when it is told to, and tells when it is called. */
+function held() {
+  const called = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<Response>();
+  const handler: Handler = () => {
+    called.resolve();
+    return answer.promise;
+  };
+  return { handler, called: called.promise, answer: () => answer.resolve(new Response("late")) };
+}
+
+Deno.test("listen() starts every server, of both families, and says so", async () => {
+  const http = [endpoint(), endpoint("::1"), endpoint()];
+  const { starting, lines } = start({ http });
+  const listeners = await starting;
+  for (const each of http) assert((await get(each)).endsWith(`peer ${each.hostname}`));
+  await listeners.stop(LONG);
+  assertEquals(lines, http.map((each) => `info: listening on http ${endpointText(each)}\n`));
+  for (const each of http) assertFree(each);
+});
+
+Deno.test("listen() serves HTTPS with the certificate, beside HTTP", async () => {
+  const http = [endpoint()];
+  const https = [endpoint()];
+  const { starting, lines } = start({ http, https });
+  const listeners = await starting;
+  assert((await get(http[0]!)).endsWith("peer 127.0.0.1"));
+  const url = `https://${endpointText(https[0]!)}/k`;
+  assertEquals(
+    await output("curl", "-sS", "--cacert", `${folder}/cert.pem`, url),
+    "peer 127.0.0.1",
+  );
+  assert(!(await get(https[0]!)).includes("peer"), "HTTP on the port of HTTPS");
+  await listeners.stop(LONG);
+  assertEquals(lines[1], `info: listening on https ${endpointText(https[0]!)}\n`);
+});
+
+Deno.test("listen() on a port alone takes both families", async () => {
+  const port = freePort();
+  const { starting, lines } = start({ http: [{ hostname: undefined, port }] });
+  const listeners = await starting;
+  assertEquals(lines[0], `info: listening on http [::]:${port}\n`);
+  assert(/peer (::ffff:)?127\.0\.0\.1$/.test(await get({ hostname: "127.0.0.1", port })));
+  assert((await get({ hostname: "::1", port })).endsWith("peer ::1"));
+  await listeners.stop(LONG);
+});
+
+Deno.test("listen() names the server that cannot be started, and why", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr as Deno.NetAddr;
+  const bad = { ...certificate, key: "SECRET" };
+  const table: [Start, string][] = [
+    [
+      { http: [endpoint("127.0.0.1", port)] },
+      `http 127.0.0.1:${port}: another program listens there already`,
+    ],
+    [
+      { https: [endpoint("127.0.0.1", port)] },
+      `https 127.0.0.1:${port}: another program listens there already`,
+    ],
+    [{ http: [{ hostname: undefined, port }] }, `:${port}: another program listens there already`],
+    // TEST-NET-2 of RFC 5737.
+    [{ http: [endpoint("198.51.100.1", 4711)] }, "198.51.100.1:4711: this machine has no such"],
+    [{ https: [endpoint("127.0.0.1", 4712)], certificate: bad }, "https 127.0.0.1:4712: "],
+  ];
+  for (const [options, message] of table) {
+    const { starting, lines } = start(options);
+    const error = await assertRejects(() => starting, ListenError, message);
+    assert(!error.message.includes("SECRET"), error.message);
+    assertEquals(lines, []);
+  }
+});
+
+Deno.test("listen() on a port alone does not do with half of it", async () => {
+  using taken = Deno.listen({ hostname: "::1", port: 0 });
+  const { port } = taken.addr as Deno.NetAddr;
+  const { starting } = start({ http: [{ hostname: undefined, port }] });
+  const stopping = starting.then((listeners) => listeners.stop(LONG), () => {});
+  try {
+    await assertRejects(() => starting, ListenError, `${port}: another program listens there`);
+  } finally {
+    await stopping;
+  }
+});
+
+Deno.test("a handler that throws is 500 and a line without a stack trace", async () => {
+  const boom = new Error("boom");
+  const table: [Handler, string][] = [
+    [() => {
+      throw boom;
+    }, "boom"],
+    [() => Promise.reject(boom), "boom"],
+    [() => Promise.reject("a text"), "a text"],
+  ];
+  for (const [handler, message] of table) {
+    const http = [endpoint()];
+    const { starting, lines } = start({ http, handler });
+    const listeners = await starting;
+    const [head, body] = (await get(http[0]!)).split("\r\n\r\n");
+    assert(head!.startsWith("HTTP/1.1 500 ") && /^cache-control: no-store$/im.test(head!), head);
+    assertEquals(body, "FAIL");
+    await listeners.stop(LONG);
+    assertEquals(lines.slice(1), [`error: internal error: ${message}\n`]);
+  }
+});
+
+Deno.test("stop() takes nothing new, and answers what is in flight", async () => {
+  const http = [endpoint(), endpoint("::1")];
+  const { handler, called, answer } = held();
+  const listeners = await start({ http, handler }).starting;
+  const conn = await send(http[0]!, GET);
+  await within(called, "the request");
+  const stopping = listeners.stop(LONG);
+  for (const each of http) await refused(each);
+  answer();
+  assert((await within(receive(conn), "the answer")).endsWith("late"));
+  await within(stopping, "the end");
+  for (const each of http) assertFree(each);
+});
+
+Deno.test("stop() does not wait for connections on which nothing is asked", async () => {
+  for (const text of ["", "GET /k HT", GET.replace("close", "keep-alive")]) {
+    const http = [endpoint()];
+    const listeners = await start({ http }).starting;
+    const conn = await send(http[0]!, text);
+    // It is accepted when a later one is answered.
+    await get(http[0]!);
+    await within(listeners.stop(LONG), `the end with ${JSON.stringify(text)}`);
+    await receive(conn);
+  }
+});
+
+Deno.test("stop() ends although a request hangs, once the grace is over", async () => {
+  const http = [endpoint(), endpoint()];
+  const { handler, called, answer } = held();
+  const listeners = await start({ http, handler }).starting;
+  const conn = await send(http[0]!, GET);
+  await within(called, "the request");
+  try {
+    await within(listeners.stop(50), "the end");
+    for (const each of http) assertFree(each);
+  } finally {
+    answer();
+    await receive(conn);
+  }
+});
+
+Deno.test("stop() ends although a TLS handshake hangs, once the grace is over", async () => {
+  const https = [endpoint()];
+  const listeners = await start({ https }).starting;
+  const conn = await send(https[0]!, "\x16\x03\x01");
+  try {
+    await get(https[0]!);
+    await within(listeners.stop(50), "the end");
+    assertFree(https[0]!);
+  } finally {
+    conn.close();
+  }
+});
+
+Deno.test("listen() leaves nothing listening if one server cannot be started", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr as Deno.NetAddr;
+  for (const scheme of ["http", "https"] as const) {
+    const good = [endpoint(), endpoint("::1")];
+    const http = scheme === "http" ? [...good, endpoint("127.0.0.1", port)] : good;
+    const https = scheme === "https" ? [endpoint("127.0.0.1", port)] : [];
+    const { starting } = start({ http, https });
+    await assertRejects(() => starting, ListenError, `${scheme} 127.0.0.1:${port}: another`);
+    for (const each of good) assertFree(each);
+  }
+});
+
+/** A serve whose calls do in turn what the faults say: throw at once, end later, or live until shutdown. */
+function faultyServe(faults: ("throws" | "rejects" | "resolves" | "lives")[]): {
+  serve: Serve;
+  opened: { hostname: string }[];
+  used: Promise<void>;
+} {
+  const opened: { hostname: string }[] = [];
+  const used = Promise.withResolvers<void>();
+  const serve: Serve = (options) => {
+    opened.push({ hostname: options.hostname! });
+    const fault = faults.shift() ?? "lives";
+    if (faults.length === 0) used.resolve();
+    if (fault === "throws") throw new Deno.errors.AddrInUse("Address in use");
+    const finished = Promise.withResolvers<void>();
+    if (fault === "rejects") finished.reject(new Error("Too many open files (os error 24)"));
+    if (fault === "resolves") finished.resolve();
+    return {
+      finished: finished.promise,
+      shutdown: () => Promise.resolve(finished.resolve()),
+    };
+  };
+  return { serve, opened, used: used.promise };
+}
+
+Deno.test("a server that ends by itself is opened again until it stays, and the log says so", async () => {
+  const { serve, opened, used } = faultyServe([
+    "rejects",
+    "throws",
+    "resolves",
+    "rejects",
+    "lives",
+  ]);
+  const { starting, lines } = start({ http: [endpoint()], serve });
+  const listeners = await starting;
+  await within(used, "the last server");
+  await listeners.stop(LONG);
+  assertEquals(opened.length, 5);
+  const errors = lines.filter((line) => line.startsWith("error: "));
+  assertEquals(errors.map((line) => line.replace(/127\.0\.0\.1:\d+/, "ADDRESS").trimEnd()), [
+    "error: http ADDRESS ended: Too many open files (os error 24); opening it again",
+    "error: http ADDRESS cannot be opened again: another program listens there already",
+    "error: http ADDRESS ended: Too many open files (os error 24); opening it again",
+  ]);
+});
+
+Deno.test("stop() ends a server that waits to be opened again", async () => {
+  const { serve, opened, used } = faultyServe(["rejects"]);
+  const listeners = await start({ http: [endpoint()], serve }).starting;
+  await within(used, "the first server");
+  await within(listeners.stop(LONG), "the end");
+  assert(opened.length <= 2);
+});
+
+Deno.test("a port alone falls back to IPv4 where there is no IPv6", async () => {
+  const opened: string[] = [];
+  const serve: Serve = (options) => {
+    opened.push(options.hostname!);
+    if (options.hostname === "::") {
+      throw new Error("Address family not supported by protocol (os error 97)");
+    }
+    const finished = Promise.withResolvers<void>();
+    return { finished: finished.promise, shutdown: () => Promise.resolve(finished.resolve()) };
+  };
+  const { starting, lines } = start({ http: [{ hostname: undefined, port: 8080 }], serve });
+  const listeners = await starting;
+  await listeners.stop(LONG);
+  assertEquals(opened, ["::", "0.0.0.0"]);
+  assertEquals(lines, ["info: listening on http 0.0.0.0:8080\n"]);
+});
