@@ -45,5 +45,8 @@ function reason(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "no such file";
   if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
   if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
+  if (error instanceof Deno.errors.NotCapable) {
+    return "Deno lets no program read what is below /dev, /proc and /sys";
+  }
   return error instanceof Error ? error.message : String(error);
 }

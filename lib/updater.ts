@@ -8,11 +8,12 @@ import type { Host } from "./clients.ts";
 import type { AddressType } from "./dns.ts";
 import type { Hostname } from "./hostname.ts";
 import { limitFlood, type Log } from "./log.ts";
+import { limitMessages, type NextMessage } from "./message_size.ts";
 import type { Nameserver } from "./nameserver.ts";
 import type { Change, Nsupdate, Outcome } from "./nsupdate.ts";
+import { HostRecord, type Result, type Wish } from "./record.ts";
 
-/** What became of a host's record; BUSY: too many wait already. */
-export type Result = "OK" | "UPTODATE" | "FAIL" | "BUSY";
+export type { Result };
 
 export interface Updater {
   /** Makes the address the host's only one of its family. Never throws. */
@@ -37,46 +38,10 @@ export interface UpdaterOptions {
   now?: () => number;
 }
 
-/** BIND takes more, but a batch that is refused is halved. */
-const MAX_BATCH = 500;
-/** A message has 65,535; a record names its host twice, and late names are not compressed. */
-const MAX_OCTETS = 60_000;
-/** What a deletion and an addition take besides the name. */
-const RECORD_OCTETS = 48;
 const MAX_WAITING = 10_000;
 const MAX_WAITERS = 64;
 /** Lines that the log gets a second when changes fail. */
 const MAX_FAILURES = 50;
-
-/** The newest address that a record is to have, and all who wait for it. */
-interface Wish {
-  address: Address;
-  ttl: number;
-  readonly waiters: ((result: Result) => void)[];
-}
-
-class HostRecord {
-  /** The zone that it is in, found once. */
-  zone: string | undefined;
-  /** The one address that it had when the nameserver confirmed it last, and when that was. */
-  known: { readonly address: string; readonly at: number } | undefined;
-  /** What it had before, for the log. */
-  before = "?";
-  /** An UPDATE of it was lost on the way, and may still take effect. */
-  isInDoubt = false;
-  changedAt = -Infinity;
-  wish: Wish | undefined;
-  /** Somebody looks after it: asks the nameserver, or sends. */
-  isBusy = false;
-  /** Set while it waits for its interval to be over. */
-  timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(readonly name: Hostname, readonly type: AddressType) {}
-
-  get text(): string {
-    return `${this.name} ${this.type}`;
-  }
-}
 
 export function createUpdater(options: UpdaterOptions): Updater {
   return new Engine(options);
@@ -92,6 +57,7 @@ class Engine implements Updater {
   #waiting = 0;
   #isSending = false;
   #isHurried = false;
+  readonly #nextMessage: NextMessage;
 
   constructor(options: UpdaterOptions) {
     this.#options = {
@@ -100,6 +66,7 @@ class Engine implements Updater {
       now: () => performance.now(),
       ...options,
     };
+    this.#nextMessage = limitMessages(this.#options.now);
     const sum = (count: number) => `${count} more changes failed just now`;
     this.#logFailure = limitFlood(options.log.error, sum, { most: MAX_FAILURES });
   }
@@ -206,29 +173,34 @@ class Engine implements Updater {
     while (this.#ready.size > 0) {
       // Whoever comes within the same turn of the event loop goes along.
       await Promise.resolve();
-      const batch: [HostRecord, Wish][] = [];
-      let zone: string | undefined;
-      let octets = 0;
-      for (const record of this.#ready) {
-        if (this.#isFresh(record) && record.known!.address === record.wish!.address.text) {
-          this.#ready.delete(record);
-          this.#fulfil(record, "UPTODATE");
-          continue;
-        }
-        zone ??= record.zone!;
-        if (record.zone !== zone) continue;
-        this.#ready.delete(record);
-        record.isBusy = true;
-        batch.push([record, record.wish!]);
-        record.wish = undefined;
-        this.#waiting--;
-        octets += 2 * record.name.length + RECORD_OCTETS;
-        if (batch.length === MAX_BATCH || octets > MAX_OCTETS) break;
-      }
-      const outcome = await this.#sendBatch(zone!, batch);
+      const { zone, batch } = this.#takeBatch();
+      const outcome = await this.#sendBatch(zone, batch);
       if (outcome.kind === "failed") this.#failAll(outcome.reason);
     }
     this.#isSending = false;
+  }
+
+  /** As many ready records of one zone as may go in one message. */
+  #takeBatch(): { zone: string; batch: [HostRecord, Wish][] } {
+    const fits = this.#nextMessage();
+    const batch: [HostRecord, Wish][] = [];
+    let zone: string | undefined;
+    for (const record of this.#ready) {
+      if (this.#isFresh(record) && record.known!.address === record.wish!.address.text) {
+        this.#ready.delete(record);
+        this.#fulfil(record, "UPTODATE");
+        continue;
+      }
+      zone ??= record.zone!;
+      if (record.zone !== zone) continue;
+      if (!fits(record.name, zone)) break;
+      this.#ready.delete(record);
+      record.isBusy = true;
+      batch.push([record, record.wish!]);
+      record.wish = undefined;
+      this.#waiting--;
+    }
+    return { zone: zone ?? "", batch };
   }
 
   /** Sends what is not empty; the outcome of what was sent last. */

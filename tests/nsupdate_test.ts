@@ -112,7 +112,7 @@ function fake(acts: Act[], options: Partial<NsupdateOptions> = {}) {
   const processes: FakeProcess[] = [];
   const nsupdate = createNsupdate({
     nameserver: SERVER,
-    timeout: 60,
+    timeout: 10,
     spawn: (args) => {
       const act = () => acts.shift() ?? ((process) => process.end(99));
       processes.push(new FakeProcess(args, act));
@@ -170,15 +170,37 @@ send
 Deno.test("send() starts nsupdate for the nameserver, its key, and the address where it was reached", async () => {
   const named = { hostname: "ns.dyn.example", port: 53 };
   const table: [Partial<NsupdateOptions>, string[], string][] = [
-    [{ nameserver: undefined }, ["-d", "-v", "-l", "-4"], ""],
-    [{ nameserver: undefined, reachedAt: () => "127.0.0.1" }, ["-d", "-v", "-l", "-4"], ""],
-    [{ nameserver: undefined, reachedAt: () => "::1" }, ["-d", "-v", "-l", "-6"], ""],
-    [{ nameserver: undefined, keyFile: "/k" }, ["-d", "-v", "-k", "/k", "-l", "-4"], ""],
+    [{ nameserver: undefined }, ["-d", "-r", "0", "-u", "10", "-l", "-4"], ""],
+    [{ nameserver: undefined, reachedAt: () => "127.0.0.1" }, [
+      "-d",
+      "-r",
+      "0",
+      "-u",
+      "10",
+      "-l",
+      "-4",
+    ], ""],
+    [
+      { nameserver: undefined, reachedAt: () => "::1" },
+      ["-d", "-r", "0", "-u", "10", "-l", "-6"],
+      "",
+    ],
+    [{ nameserver: undefined, keyFile: "/k" }, [
+      "-d",
+      "-k",
+      "/k",
+      "-r",
+      "0",
+      "-u",
+      "10",
+      "-l",
+      "-4",
+    ], ""],
     [{ nameserver: named }, ["-d", "-v"], "server ns.dyn.example 53\n"],
     [{ nameserver: named, reachedAt: () => undefined }, ["-d", "-v"], "server ns.dyn.example 53\n"],
     [
       { nameserver: named, reachedAt: () => "::1", keyFile: "/k" },
-      ["-d", "-v", "-k", "/k"],
+      ["-d", "-k", "/k", "-r", "0", "-u", "10"],
       "server ::1 53\n",
     ],
   ];

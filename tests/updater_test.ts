@@ -249,7 +249,8 @@ test("changes gather while an UPDATE is under way, and go as one UPDATE a zone",
 });
 
 test("an UPDATE has 500 records at most", async () => {
-  const world = new World();
+  let clock = 0;
+  const world = new World({ now: () => clock += 10 });
   world.outcome = () => undefined;
   const results = [world.set(A, "192.0.2.1")];
   await settle();
@@ -406,6 +407,27 @@ test("an outcome that nobody knows ends the halving", async () => {
   const results = times(100, (i) => world.set(`h${i}.dyn.example`, "192.0.2.1"));
   assertEquals(new Set(await Promise.all(results)), new Set(["FAIL"]));
   assertEquals(world.changes.map((changes) => changes.length), [100, 50, 25]);
+});
+
+test("of large UPDATEs there is one in 4 ms, the others are as small as fits into UDP", async () => {
+  let clock = 0;
+  const world = new World({ now: () => clock });
+  world.outcome = () => undefined;
+  const results = times(40, (i) => world.set(`h${i}.dyn.example`, "192.0.2.1"));
+  await settle();
+  assertEquals(world.changes.at(-1)!.length, 40);
+  results.push(...times(40, (i) => world.set(`h${i}.dyn.example`, "192.0.2.2")));
+  await settle();
+  clock = 3;
+  world.sent[0]!.answer(DONE);
+  await settle();
+  // 300 octets: a name of 14 in a zone of 11, and 40 besides, are 43.
+  assertEquals(world.changes.at(-1)!.length, 6);
+  clock = 4;
+  world.outcome = () => DONE;
+  world.sent[1]!.answer(DONE);
+  assertEquals(new Set(await Promise.all(results)), new Set(["OK"]));
+  assertEquals(world.changes.map((changes) => changes.length), [40, 6, 34]);
 });
 
 test("after an unknown outcome the nameserver is asked, and once more after the first success", async () => {

@@ -14,6 +14,8 @@ export interface NamedOptions {
   policy?: string;
   /** Its worker threads. */
   threads?: number;
+  /** Where its zones are, with their journals; in the temporary folder if not given. */
+  zoneFolder?: string;
 }
 
 export interface Named {
@@ -36,12 +38,21 @@ export interface Named {
 
 const START_TIMEOUT = 10_000;
 
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
+/**
+ * A TCP port of 127.0.0.1 that was free a moment ago, below those that the
+ * system gives to clients (ip(7), ip_local_port_range): a nameserver on one of
+ * these would now and then meet an nsupdate that has its own port.
+ */
 export function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
+  for (let tries = 0;; tries++) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse) || tries === 100) throw error;
+    }
+  }
 }
 
 /** Runs a program to its end; what it printed, trimmed. */
@@ -85,8 +96,10 @@ async function copyOfNamed(folder: string): Promise<string> {
 async function writeFiles(
   folder: string,
   port: number,
-  { zones = ["dyn.example"], extra = "", policy = "update-policy local;" }: NamedOptions,
+  options: NamedOptions,
 ): Promise<string[]> {
+  const { zones = ["dyn.example"], extra = "", policy = "update-policy local;" } = options;
+  const { zoneFolder = folder } = options;
   const control = freePort();
   const secret = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))));
   await Deno.writeTextFile(
@@ -96,7 +109,7 @@ async function writeFiles(
   );
   for (const zone of zones) {
     await Deno.writeTextFile(
-      `${folder}/${zone}.zone`,
+      `${zoneFolder}/${zone}.zone`,
       `$TTL 60\n@ IN SOA ns.${zone}. admin.${zone}. 1 3600 600 86400 60\n` +
         `@ IN NS ns.${zone}.\nns IN A 127.0.0.1\n`,
     );
@@ -118,7 +131,7 @@ options {
 };
 ${
       zones.map((zone) =>
-        `zone "${zone}" { type master; file "${folder}/${zone}.zone"; ${policy} };`
+        `zone "${zone}" { type master; file "${zoneFolder}/${zone}.zone"; ${policy} };`
       )
         .join("\n")
     }
@@ -180,9 +193,13 @@ class RunningNamed implements Named {
   }
 
   async #read(started: PromiseWithResolvers<void>): Promise<void> {
+    let isRunning = false;
     for await (const text of this.#process.stderr.pipeThrough(new TextDecoderStream())) {
       this.#log += text;
-      if (/ running\n/.test(this.#log)) started.resolve();
+      if (!isRunning && / running\n/.test(this.#log)) {
+        isRunning = true;
+        started.resolve();
+      }
     }
     started.reject(new Error(`named ended:\n${this.#log}`));
   }
