@@ -90,12 +90,19 @@ const LOCAL: [string, Network[]][] = [
 
 /** Why the address must not be put into DNS, in a word or two, or undefined if it may. */
 export function unusable(address: Address): string | undefined {
+  if (!address.zoned && isPlainlyUsable(address)) return undefined;
   return kind(UNUSABLE, address) ?? (address.zoned ? "with a zone id" : undefined);
 }
 
 /** "loopback" or "private" if the address means something nearby only, else undefined. */
 export function local(address: Address): string | undefined {
   return kind(LOCAL, address);
+}
+
+/** Most addresses can be told by their first part, and this is asked for every request. */
+function isPlainlyUsable({ family, parts: [first] }: Address): boolean {
+  if (family === 6) return first! > 0 && first! < 0xfe80;
+  return first! > 0 && first! < 224 && first !== 169;
 }
 
 function kind(kinds: [string, Network[]][], address: Address): string | undefined {

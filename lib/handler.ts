@@ -36,6 +36,8 @@ const HEADERS = { "cache-control": "no-store" };
 /** Seconds after which a client that was turned away may come again. */
 const RETRY_AFTER = "10";
 
+const MAX_PEERS = 1000;
+
 /** Of several hosts' results, the one that is the answer: the worst. */
 const WORST_FIRST: Result[] = ["FAIL", "BUSY", "OK", "UPTODATE"];
 
@@ -44,16 +46,20 @@ export function createHandler(
 ): Handler {
   const warn = limitFlood(log.warning, (count) => `${count} more requests were refused just now`);
 
+  const peers = new PeerCache();
+
   function update(key: string, hosts: Hosts, address: Address): Response | Promise<Response> {
     const problem = unusable(address);
     if (problem !== undefined) {
       warn(`key ${keyId(digest(key))}: the address ${address.text} is refused: it is ${problem}`);
       return answer("FAIL");
     }
-    const results = hosts.map((host) => updater.set(host, address));
-    if (results.every((result) => result === "UPTODATE")) return answer("UPTODATE");
-    return Promise.all(results).then((all) =>
-      answer(WORST_FIRST.find((result) => all.includes(result))!)
+    if (hosts.length === 1) {
+      const result = updater.set(hosts[0]!, address);
+      return typeof result === "string" ? answer(result) : result.then(answer);
+    }
+    return Promise.all(hosts.map((host) => updater.set(host, address))).then((results) =>
+      answer(WORST_FIRST.find((result) => results.includes(result))!)
     );
   }
 
@@ -63,21 +69,35 @@ export function createHandler(
       return new Response(null, { status: STATUS_CODE.MethodNotAllowed, headers });
     }
     const key = keyOf(request.url, () => request.headers.get("host"));
-    const peer = parseAddress(remoteAddr.hostname);
+    const peer = peers.parse(remoteAddr.hostname);
     const address = peer && clientAddress(peer, request.headers, trustedProxies, proxyHeader);
-    const from = address?.text ?? `a client behind ${peer?.text ?? "an unknown address"}`;
     const hosts = key === "" ? undefined : clients.find(key);
     if (key !== "" && hosts === undefined) {
-      warn(`unknown key from ${from}`);
+      warn(`unknown key from ${address?.text ?? `a client behind ${peer?.text}`}`);
       return answer("BADKEY");
     }
     if (address === undefined) {
-      warn(`${from} is refused: no address in its ${proxyHeader}`);
+      warn(`a client behind ${peer?.text} is refused: no address in its ${proxyHeader}`);
       return answer("FAIL");
     }
     if (hosts === undefined) return new Response(address.text, { headers: HEADERS });
     return update(key, hosts, address);
   };
+}
+
+/** The addresses of those who came last: most come again, and parsing takes a while. */
+class PeerCache {
+  readonly #addresses = new Map<string, Address | undefined>();
+
+  parse(text: string): Address | undefined {
+    let address = this.#addresses.get(text);
+    if (address === undefined) {
+      address = parseAddress(text);
+      if (this.#addresses.size >= MAX_PEERS) this.#addresses.clear();
+      this.#addresses.set(text, address);
+    }
+    return address;
+  }
 }
 
 function answer(result: keyof typeof ANSWERS): Response {

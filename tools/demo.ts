@@ -6,7 +6,7 @@
 
 import { ROOT, stdFlags } from "./deno.ts";
 import { freePort, type Named, output, startNamed } from "./named.ts";
-import { PERMISSIONS } from "./permissions.ts";
+import { RUN_FLAGS } from "./run_flags.ts";
 import { DEMO_PROGRAMS, ensurePrograms, SetupError } from "./setup.ts";
 
 const HOST = "host.dyn.example";
@@ -86,7 +86,7 @@ dig @127.0.0.1 -p ${named.port} ${HOST} A`);
 
 /** Made by `sftdyn key`, as an administrator would. */
 async function newKey(flags: string[]): Promise<string> {
-  const args = ["run", "--quiet", ...flags, ...PERMISSIONS, `${ROOT}/main.ts`, "key", HOST];
+  const args = ["run", "--quiet", ...flags, ...RUN_FLAGS, `${ROOT}/main.ts`, "key", HOST];
   return /^"([0-9a-f]{40})" = /m.exec(await output(Deno.execPath(), ...args))![1]!;
 }
 
@@ -113,7 +113,7 @@ async function makeCertificate(folder: string): Promise<void> {
 
 /** Starts sftdyn and waits until it listens on all that it was told to. */
 async function startSftdyn(flags: string[], config: string): Promise<void> {
-  const args = ["run", "--quiet", ...flags, ...PERMISSIONS, `${ROOT}/main.ts`, config];
+  const args = ["run", "--quiet", ...flags, ...RUN_FLAGS, `${ROOT}/main.ts`, config];
   console.log(`\n$ deno task start ${config}`);
   const process = new Deno.Command(Deno.execPath(), {
     args,

@@ -2,7 +2,7 @@
 
 import { assert } from "@std/assert";
 import { ROOT, stdFlags } from "../../tools/deno.ts";
-import { PERMISSIONS } from "../../tools/permissions.ts";
+import { RUN_FLAGS } from "../../tools/run_flags.ts";
 
 const START_TIMEOUT = 20_000;
 
@@ -14,7 +14,7 @@ async function program(): Promise<[string, ...string[]]> {
   if (executable !== undefined) return [executable];
   const known = Deno.env.get("SFTDYN_TEST_FLAGS");
   const flags = known === undefined ? await stdFlags() : JSON.parse(known) as string[];
-  return [Deno.execPath(), "run", "--quiet", ...flags, ...PERMISSIONS, `${ROOT}/main.ts`];
+  return [Deno.execPath(), "run", "--quiet", ...flags, ...RUN_FLAGS, `${ROOT}/main.ts`];
 }
 
 export interface Ran {
