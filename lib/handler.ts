@@ -71,13 +71,14 @@ export function createHandler(
     const key = keyOf(request.url, () => request.headers.get("host"));
     const peer = peers.parse(remoteAddr.hostname);
     const address = peer && clientAddress(peer, request.headers, trustedProxies, proxyHeader);
+    const from = () => address?.text ?? `a client behind ${peer?.text ?? "an unknown address"}`;
     const hosts = key === "" ? undefined : clients.find(key);
     if (key !== "" && hosts === undefined) {
-      warn(`unknown key from ${address?.text ?? `a client behind ${peer?.text}`}`);
+      warn(`unknown key from ${from()}`);
       return answer("BADKEY");
     }
     if (address === undefined) {
-      warn(`a client behind ${peer?.text} is refused: no address in its ${proxyHeader}`);
+      warn(`${from()} is refused: no address in its ${proxyHeader}`);
       return answer("FAIL");
     }
     if (hosts === undefined) return new Response(address.text, { headers: HEADERS });
