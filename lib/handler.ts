@@ -70,7 +70,10 @@ export function createHandler(
     }
     const key = keyOf(request.url, () => request.headers.get("host"));
     const peer = peers.parse(remoteAddr.hostname);
-    const address = peer && clientAddress(peer, request.headers, trustedProxies, proxyHeader);
+    // Without proxies the headers, which take a while, are not looked at.
+    const address = peer === undefined || trustedProxies.length === 0
+      ? peer
+      : clientAddress(peer, request.headers, trustedProxies, proxyHeader);
     const from = () => address?.text ?? `a client behind ${peer?.text ?? "an unknown address"}`;
     const hosts = key === "" ? undefined : clients.find(key);
     if (key !== "" && hosts === undefined) {
@@ -143,7 +146,7 @@ export function clientAddress(
   proxyHeader: ProxyHeader,
 ): Address | undefined {
   const isTrusted = (address: Address) => trusted.some((network) => contains(network, address));
-  if (trusted.length === 0 || !isTrusted(peer)) return peer;
+  if (!isTrusted(peer)) return peer;
   const header = headers.get(proxyHeader);
   if (header === null) return peer;
   if (proxyHeader === "X-Real-IP") return parseForwarded(header);
