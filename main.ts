@@ -31,7 +31,7 @@ async function main(args: string[]): Promise<number> {
       console.log(HELP.trimEnd());
       return EXIT.done;
     case "version":
-      console.log(`sftdyn ${project.version} (Deno ${Deno.version.deno})`);
+      console.log(`sftdyn ${project.version} (${await origin()}Deno ${Deno.version.deno})`);
       return EXIT.done;
     case "key":
       console.log(keyText(newKey(), command.host).trimEnd());
@@ -41,6 +41,14 @@ async function main(args: string[]): Promise<number> {
     case "serve":
       return await serve(command);
   }
+}
+
+/** What the build wrote into the executable of where it is from. */
+async function origin(): Promise<string> {
+  if (!Deno.build.standalone) return "from source, ";
+  const info = await Deno.readTextFile(new URL("./dist/build.json", import.meta.url));
+  const { commit, isTest } = JSON.parse(info);
+  return `commit ${commit}, ${isTest ? "TEST BUILD, not for use, " : ""}`;
 }
 
 type ConfigCommand = Command & { name: "serve" | "check" };

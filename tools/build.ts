@@ -11,8 +11,10 @@ import { testRuntime } from "./test_runtime.ts";
 /** What `--all` makes: what a release has. */
 const TARGETS = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
 const DIST = `${ROOT}/dist`;
+/** What an executable is made of. */
+const SOURCES = ["main.ts", "lib", "deno.json", "deno.lock", "tools/npm_std"];
 /** Embedded into the executable, which reads it for --version. */
-const BUILD_INFO = `${DIST}/build.json`;
+const BUILD_INFO = "dist/build.json";
 
 async function main(args: string[]): Promise<number> {
   const [option, target, ...rest] = args;
@@ -24,47 +26,80 @@ async function main(args: string[]): Promise<number> {
     return 2;
   }
   await Deno.mkdir(DIST, { recursive: true });
-  await Deno.writeTextFile(BUILD_INFO, JSON.stringify({ commit: await commit(), isTest }));
+  const folder = await copySources(isTest);
   const targets = isAll ? TARGETS : [isOne ? target : undefined];
   const names: string[] = [];
   for (const target of targets) {
     const name = target === undefined ? "sftdyn" : `sftdyn-${target}`;
-    if (!await compile(`${DIST}/${name}`, target, isTest)) return 1;
+    if (!await compile(folder, `${DIST}/${name}`, target, isTest)) return 1;
     names.push(name);
   }
+  await Deno.remove(folder, { recursive: true });
   await writeSums(names);
   return 0;
 }
 
-/** The commit that is built, with a "+" if the tree differs from it. */
-async function commit(): Promise<string> {
-  const git = async (...args: string[]) => {
-    try {
-      const { success, stdout } = await new Deno.Command("git", { args, cwd: ROOT }).output();
-      return success ? new TextDecoder().decode(stdout).trim() : undefined;
-    } catch {
-      return undefined;
-    }
-  };
-  const hash = await git("rev-parse", "--short=12", "HEAD");
-  if (hash === undefined) return "unknown commit";
-  return await git("status", "--porcelain") === "" ? hash : `${hash}+`;
+/**
+ * The sources in a folder of their own, each with the time of the commit: the
+ * executable holds its files' times.
+ */
+export async function copySources(isTest: boolean): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: "sftdyn-build-" });
+  const hash = await git("rev-parse", "--short=12", "HEAD") ?? "unknown";
+  const changes = await git("status", "--porcelain", "--", ...SOURCES);
+  const commit = changes === "" ? hash : `${hash}+`;
+  const date = new Date(Number(await git("log", "-1", "--format=%ct") ?? 0) * 1000);
+  await copy(ROOT, folder, SOURCES, date);
+  await Deno.mkdir(`${folder}/dist`);
+  await Deno.writeTextFile(`${folder}/${BUILD_INFO}`, JSON.stringify({ commit, isTest }));
+  await Deno.utime(`${folder}/${BUILD_INFO}`, date, date);
+  return folder;
 }
 
-async function compile(
+async function copy(from: string, to: string, names: string[], date: Date): Promise<void> {
+  for (const name of names) {
+    if ((await Deno.stat(`${from}/${name}`)).isDirectory) {
+      await Deno.mkdir(`${to}/${name}`, { recursive: true });
+      const inside = [...Deno.readDirSync(`${from}/${name}`)].map((entry) => entry.name);
+      await copy(`${from}/${name}`, `${to}/${name}`, inside, date);
+    } else {
+      await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
+      await Deno.utime(`${to}/${name}`, date, date);
+    }
+  }
+}
+
+async function git(...args: string[]): Promise<string | undefined> {
+  try {
+    const { success, stdout } = await new Deno.Command("git", { args, cwd: ROOT }).output();
+    return success ? new TextDecoder().decode(stdout).trim() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Compiles an entry of a folder of sources with what sftdyn is allowed; false if
+ * it could not, which Deno has told.
+ */
+export async function compile(
+  folder: string,
   output: string,
   target: string | undefined,
   isTest: boolean,
+  entry = "main.ts",
 ): Promise<boolean> {
   const args = [
     "compile",
     "--quiet",
-    ...await stdFlags(),
+    ...(await stdFlags()).map((flag) => flag.replace(ROOT, folder)),
     ...RUN_FLAGS,
+    // Deno would let it import code from some hosts; nothing in it does.
+    "--deny-import",
     `--include=${BUILD_INFO}`,
     ...(target === undefined ? [] : [`--target=${target}`]),
     `--output=${output}`,
-    "main.ts",
+    entry,
   ];
   const runtime = isTest ? await testRuntime() : undefined;
   const [program, first, env] = runtime === undefined
@@ -73,7 +108,7 @@ async function compile(
   const { success } = await new Deno.Command(program, {
     args: [...first, ...args],
     env: { NO_COLOR: "1", ...env },
-    cwd: ROOT,
+    cwd: folder,
   }).spawn().status;
   if (!success) {
     console.error(
@@ -95,4 +130,4 @@ async function writeSums(names: string[]): Promise<void> {
   await Deno.writeTextFile(`${DIST}/SHA256SUMS`, sums);
 }
 
-Deno.exit(await main(Deno.args));
+if (import.meta.main) Deno.exit(await main(Deno.args));

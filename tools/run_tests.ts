@@ -1,7 +1,22 @@
-/** `deno task test [options and files of deno test]`: set-up, all tests, and the coverage of lib/. */
+/**
+ * `deno task test [options and files of deno test]`: set-up, all tests, the
+ * coverage of lib/, and the tests of the program once more on an executable.
+ */
 
-import { deno, stdFlags } from "./deno.ts";
+import { deno, ROOT, stdFlags } from "./deno.ts";
 import { ensurePrograms, SetupError, TEST_PROGRAMS } from "./setup.ts";
+
+/** The tests that start sftdyn as a process, and so can start the executable. */
+const ON_EXECUTABLE = [
+  "check",
+  "engine",
+  "example",
+  "executable",
+  "faults",
+  "namespace",
+  "protocol",
+  "readme",
+];
 
 try {
   await ensurePrograms(TEST_PROGRAMS);
@@ -19,5 +34,15 @@ let code = await deno(["test", "-A", ...flags, ...coverage, ...Deno.args], env);
 if (code === 0 && isAll) {
   // deno.json has the thresholds.
   code = await deno(["coverage", "--quiet", "--include=/lib/", "coverage"], env);
+}
+if (code === 0 && isAll) {
+  // The real thing, or where Deno's server cannot be reached one to test with.
+  const build = ["run", "-A", "tools/build.ts"];
+  code = await deno(build) && await deno([...build, "--test-runtime"]);
+  if (code === 0) {
+    const files = ON_EXECUTABLE.map((name) => `tests/e2e/${name}_test.ts`);
+    const program = { ...env, SFTDYN_TEST_PROGRAM: `${ROOT}/dist/sftdyn` };
+    code = await deno(["test", "-A", ...flags, ...files], program);
+  }
 }
 Deno.exit(code);
