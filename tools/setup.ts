@@ -21,6 +21,8 @@ const PROGRAMS = {
   openssl: { debian: "openssl", fedora: "openssl", arch: "openssl" },
   ip: { debian: "iproute2", fedora: "iproute", arch: "iproute2" },
   ss: { debian: "iproute2", fedora: "iproute", arch: "iproute2" },
+  bwrap: { debian: "bubblewrap", fedora: "bubblewrap", arch: "bubblewrap" },
+  "systemd-analyze": { debian: "systemd", fedora: "systemd", arch: "systemd" },
   setpriv: { debian: "util-linux", fedora: "util-linux", arch: "util-linux" },
   unshare: { debian: "util-linux", fedora: "util-linux", arch: "util-linux" },
 } as const;

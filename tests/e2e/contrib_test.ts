@@ -63,8 +63,8 @@ async function banned(lines: string[]): Promise<{ matched: number; addresses: st
         [];
     assertEquals(total, lines.length, stdout + stderr);
     assertEquals(matched! + missed!, total);
-    const hosts = await tool(["fail2ban-regex", "--out", "host", `${folder}/log`, filter]);
-    found = { matched: matched!, addresses: hosts.stdout.split("\n").filter((line) => line) };
+    const addresses = await tool(["fail2ban-regex", "--out", "ip", `${folder}/log`, filter]);
+    found = { matched: matched!, addresses: addresses.stdout.split("\n").filter((line) => line) };
   });
   return found!;
 }
