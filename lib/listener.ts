@@ -102,6 +102,7 @@ class SupervisedServer {
   readonly #stopping = new AbortController();
   readonly #ended: Promise<void>;
   #server: ReturnType<Serve> | undefined;
+  #complainedAt = -Infinity;
 
   constructor(name: string, address: Address, parts: Parts) {
     this.#name = name;
@@ -138,27 +139,66 @@ class SupervisedServer {
 
   /** Waits for the server's end, and opens it again, with pauses that grow while it ends at once. */
   async #supervise(): Promise<void> {
-    const { log } = this.#parts;
     const { signal } = this.#stopping;
     let pause = FIRST_PAUSE;
     while (!signal.aborted) {
       const started = performance.now();
-      try {
-        await this.#server?.finished;
-      } catch (error) {
-        log.error(`${this.#name} ended: ${explain(error)}; opening it again`);
+      if (this.#server !== undefined) {
+        const reason = await this.#endOf(this.#server);
+        if (signal.aborted) return;
+        this.#complain(`ended: ${reason}; opening it again`);
+        this.#server = undefined;
       }
-      if (signal.aborted) return;
-      this.#server = undefined;
       if (performance.now() - started > LONGEST_PAUSE) pause = FIRST_PAUSE;
       await sleep(pause, signal);
       pause = Math.min(pause * 2, LONGEST_PAUSE);
       try {
         if (!signal.aborted) this.#server = this.#open();
       } catch (error) {
-        log.error(`${this.#name} cannot be opened again: ${explain(error)}`);
+        this.#complain(`cannot be opened again: ${explain(error)}`);
       }
     }
+  }
+
+  /** Waits until the server takes no more connections; why it does not. */
+  async #endOf(server: ReturnType<Serve>): Promise<string> {
+    const found = new AbortController();
+    const signal = AbortSignal.any([found.signal, this.#stopping.signal]);
+    try {
+      return await Promise.race([
+        server.finished.then(() => "it stopped", explain),
+        this.#refusal(signal),
+      ]);
+    } finally {
+      found.abort();
+    }
+  }
+
+  /**
+   * Where the process runs out of file descriptors, the server stops listening
+   * at once, but is not finished before its last connection is: whoever holds
+   * one would keep everybody out. So it is tried every second.
+   */
+  async #refusal(signal: AbortSignal): Promise<string> {
+    const { hostname, port } = this.#address;
+    const own = { "::": "::1", "0.0.0.0": "127.0.0.1" }[hostname] ?? hostname;
+    while (!signal.aborted) {
+      await sleep(LONGEST_PAUSE, signal);
+      try {
+        if (!signal.aborted) (await Deno.connect({ hostname: own, port })).close();
+      } catch (error) {
+        if (error instanceof Deno.errors.ConnectionRefused) return "it listens no more";
+      }
+    }
+    return "";
+  }
+
+  /** Once a second at the most. */
+  #complain(problem: string): void {
+    const now = performance.now();
+    if (now - this.#complainedAt < LONGEST_PAUSE) return;
+    this.#complainedAt = now;
+    this.#parts.log.error(`${this.#name} ${problem}`);
   }
 }
 

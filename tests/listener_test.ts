@@ -327,8 +327,7 @@ Deno.test("a server that ends by itself is opened again until it stays, and the 
   assertEquals(opened.length, 5);
   const errors = lines.filter((line) => line.startsWith("error: "));
   assertEquals(errors.map((line) => line.replace(/127\.0\.0\.1:\d+/, "ADDRESS").trimEnd()), [
-    "error: http ADDRESS ended: Too many open files (os error 24); opening it again",
-    "error: http ADDRESS cannot be opened again: another program listens there already",
+    // Once a second at the most.
     "error: http ADDRESS ended: Too many open files (os error 24); opening it again",
   ]);
 });

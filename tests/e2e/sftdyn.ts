@@ -62,8 +62,8 @@ export class Sftdyn {
   static async start(
     args: string[],
     { listeners = 1, ...options }: Deno.CommandOptions & { listeners?: number } = {},
+    [program, ...first]: readonly [string, ...string[]] = PROGRAM,
   ): Promise<Sftdyn> {
-    const [program, ...first] = PROGRAM;
     const process = new Deno.Command(program, {
       ...options,
       args: [...first, ...args],
