@@ -9,10 +9,12 @@ import { ensurePrograms, SetupError, TEST_PROGRAMS } from "./setup.ts";
 /** The tests that start sftdyn as a process, and so can start the executable. */
 const ON_EXECUTABLE = [
   "check",
+  "confined",
   "engine",
   "example",
   "executable",
   "faults",
+  "hostile",
   "namespace",
   "protocol",
   "readme",

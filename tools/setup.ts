@@ -24,6 +24,10 @@ const PROGRAMS = {
   bwrap: { debian: "bubblewrap", fedora: "bubblewrap", arch: "bubblewrap" },
   "systemd-analyze": { debian: "systemd", fedora: "systemd", arch: "systemd" },
   setpriv: { debian: "util-linux", fedora: "util-linux", arch: "util-linux" },
+  "fail2ban-regex": { debian: "fail2ban", fedora: "fail2ban-server", arch: "fail2ban" },
+  mandoc: { debian: "mandoc", fedora: "mandoc", arch: "mandoc" },
+  zsh: { debian: "zsh", fedora: "zsh", arch: "zsh" },
+  fish: { debian: "fish", fedora: "fish", arch: "fish" },
   unshare: { debian: "util-linux", fedora: "util-linux", arch: "util-linux" },
 } as const;
 
@@ -37,6 +41,8 @@ export const TEST_PROGRAMS = (Object.keys(PROGRAMS) as ProgramName[]).filter((na
 );
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+/** What packages bring besides programs. */
+const SERVICES: Record<string, string> = { bind9: "named.service", fail2ban: "fail2ban.service" };
 const POLICY = "/usr/sbin/policy-rc.d";
 
 /** A program is missing and cannot be installed; the message says what to do. */
@@ -85,17 +91,18 @@ async function installPackages(packages: string[]): Promise<void> {
   await run("apt-get", "update", "-qq");
   const install = () =>
     run("apt-get", "install", "-y", "-qq", "--no-install-recommends", ...packages);
+  const services = packages.flatMap((name) => SERVICES[name] ?? []);
   // A nameserver that is in service here is not to be kept from its restart.
-  if (!packages.includes("bind9")) return await install();
+  if (services.length === 0) return await install();
   // Ctrl-C ends apt-get, and with it this; what was forbidden must be allowed again first.
   const ignore = () => {};
   for (const signal of SIGNALS) Deno.addSignalListener(signal, ignore);
   const allowServices = await forbidServices();
   try {
     await install();
-    // Without this the service would start at the next boot.
+    // Without this they would start at the next boot.
     if (await findProgram("systemctl") !== undefined) {
-      await run("systemctl", "disable", "--quiet", "named.service");
+      await run("systemctl", "disable", "--quiet", ...services);
     }
   } finally {
     await allowServices();
