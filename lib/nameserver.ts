@@ -54,7 +54,7 @@ export class Nameserver {
     this.#connect = connect;
   }
 
-  /** The address at which it answered last; undefined if it has not yet. */
+  /** The address at which it took a connection last; undefined if it has not yet. */
   reachedAt(): string | undefined {
     return this.#reachedAt;
   }

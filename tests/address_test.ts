@@ -1,13 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { contains, local, parseAddress, parseNetwork, unusable } from "../lib/address.ts";
+import { belowFrom } from "./support.ts";
 
 /** Runs a property many times, on numbers below n that a seed decides; a failure tells the seed. */
 function property(run: (below: (n: number) => number) => void, seed = Date.now() >>> 0): void {
-  let state = seed;
-  const below = (n: number) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor(state / 2 ** 32 * n);
-  };
+  const below = belowFrom(seed);
   try {
     for (let i = 0; i < 2000; i++) run(below);
   } catch (error) {

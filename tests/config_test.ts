@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { Host } from "../lib/clients.ts";
 import { type Config, ConfigError, loadConfig, type Overrides } from "../lib/config.ts";
 import { endpointText } from "../lib/endpoint.ts";
+import { belowFrom } from "./support.ts";
 
 const FILE = "/etc/sftdyn/sftdyn.toml";
 /** SHA-256 of "abc" (FIPS 180-4). */
@@ -561,11 +562,7 @@ Deno.test("loadConfig() never repeats a client's key or host", async () => {
 
 Deno.test("loadConfig() has a Config or faults without secrets for any text", async () => {
   const seed = Date.now() >>> 0;
-  let state = seed;
-  const below = (n: number) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor(state / 2 ** 32 * n);
-  };
+  const below = belowFrom(seed);
   const good = `ttl = 30\nhttp = "8080"\n[clients]\n"${KEY}" = "${HOST}"\n` +
     `"x${KEY}" = ["a${HOST}", '${HOST}']\n"y${KEY}" = { host = "${HOST}", ttl = 5 }\n`;
   const odd = ['"', "'", "[", "]", "{", "}", "=", "#", "\n", "\\", ".", ",", "\0", "é", "/", "?"];

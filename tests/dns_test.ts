@@ -6,6 +6,7 @@ import {
   encodeQuery,
   type RecordType,
 } from "../lib/dns.ts";
+import { belowFrom } from "./support.ts";
 
 const AAAA = "20010db8000000000000000000000001";
 /** example. */
@@ -126,11 +127,7 @@ Deno.test("decodeReply() throws nothing but a RangeError, whatever the bytes", (
     assertThrows(() => decodeReply(good.subarray(0, length)), RangeError);
   }
   const seed = Date.now() >>> 0;
-  let state = seed;
-  const below = (n: number) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor(state / 2 ** 32 * n);
-  };
+  const below = belowFrom(seed);
   for (let i = 0; i < 3000; i++) {
     const message = good.slice();
     for (let edits = below(5) === 0 ? 200 : 4; edits > 0; edits--) {

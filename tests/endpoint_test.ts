@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Endpoint, endpointText, parseListen, parseNameserver } from "../lib/endpoint.ts";
+import { belowFrom } from "./support.ts";
 
 function at(hostname: string | undefined, port: number): Endpoint {
   return { hostname, port };
@@ -119,11 +120,7 @@ Deno.test("endpointText() writes what parseListen() reads", () => {
 
 Deno.test("parseListen() and parseNameserver() throw nothing but a RangeError", () => {
   const seed = Date.now() >>> 0;
-  let state = seed;
-  const below = (n: number) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor(state / 2 ** 32 * n);
-  };
+  const below = belowFrom(seed);
   for (let i = 0; i < 3000; i++) {
     const text = Array.from({ length: below(16) }, () => "[]::1024.f%a\n é"[below(15)]).join("");
     for (const parse of [parseListen, parseNameserver]) {

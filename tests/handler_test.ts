@@ -6,6 +6,7 @@ import { clientAddress, createHandler, keyOf } from "../lib/handler.ts";
 import { parseHostname } from "../lib/hostname.ts";
 import { createLog } from "../lib/log.ts";
 import type { Result } from "../lib/updater.ts";
+import { belowFrom } from "./support.ts";
 
 const KEY = "4bea92410b3146d0cfe";
 const CLIENTS: Record<string, string[]> = {
@@ -334,11 +335,7 @@ Deno.test("keyOf() is the target as it was sent, without the slashes at its begi
 
 Deno.test("keyOf() gives back any target, whatever the Host", () => {
   const seed = Date.now() >>> 0;
-  let state = seed;
-  const below = (n: number) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor(state / 2 ** 32 * n);
-  };
+  const below = belowFrom(seed);
   const text = (most: number) => {
     let made = "";
     for (let length = below(most); length > 0; length--) made += "/?#:@[]%.ab\té&="[below(15)];

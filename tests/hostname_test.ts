@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { parseHostname } from "../lib/hostname.ts";
+import { belowFrom } from "./support.ts";
 
 const L63 = "l".repeat(63);
 /** The name, or what is wrong with it. */
@@ -93,11 +94,7 @@ Deno.test("parseHostname() refuses what cannot be a host, and does not repeat it
 
 Deno.test("parseHostname() gives, of any text, a plain name of 253 characters or a RangeError", () => {
   const seed = Date.now() >>> 0;
-  let state = seed;
-  const below = (n: number) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor(state / 2 ** 32 * n);
-  };
+  const below = belowFrom(seed);
   const odd = [
     "\n",
     "\r",

@@ -5,6 +5,7 @@ import type { Handler } from "../lib/handler.ts";
 import { listen, ListenError, type Listeners, type Serve } from "../lib/listener.ts";
 import { createLog } from "../lib/log.ts";
 import { freePort, output } from "../tools/named.ts";
+import { within } from "./support.ts";
 
 /** Milliseconds after which what is waited for will not happen any more. */
 const DEADLINE = 10_000;
@@ -61,16 +62,6 @@ function start(options: Start): { starting: Promise<Listeners>; lines: string[] 
 
 function endpoint(hostname: string | undefined = "127.0.0.1", port = freePort()): Endpoint {
   return { hostname, port };
-}
-
-async function within<T>(promise: Promise<T>, what: string): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`not in time: ${what}`)), DEADLINE);
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Opens a connection and sends this. */

@@ -3,6 +3,7 @@ import { type RecordType, TYPES } from "../lib/dns.ts";
 import { parseHostname } from "../lib/hostname.ts";
 import { LookupError, Nameserver, type NameserverOptions } from "../lib/nameserver.ts";
 import { freePort, startNamed } from "../tools/named.ts";
+import { within } from "./support.ts";
 
 /** Milliseconds after which what is waited for will not happen any more. */
 const DEADLINE = 10_000;
@@ -10,16 +11,6 @@ const DEADLINE = 10_000;
 const LONG = 60_000;
 
 const NAME = parseHostname("a.dyn.example");
-
-async function within<T>(promise: Promise<T>, what: string): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`not in time: ${what}`)), DEADLINE);
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 /** [name, type, data]; the class is IN and the TTL 0. */
 type Record = [string, number, number[]];

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { parseToml, type TomlTable } from "../lib/toml.ts";
+import { belowFrom } from "./support.ts";
 
 /** Every value under its dotted name, with its line: `{ "a.b": [LINE, VALUE] }`. */
 function flat(table: TomlTable, prefix = ""): Record<string, [number, unknown]> {
@@ -201,11 +202,7 @@ i = 3
 
 Deno.test("parseToml() never throws, counts its lines right and repeats no text", () => {
   const seed = Date.now() >>> 0;
-  let state = seed;
-  const below = (n: number) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor(state / 2 ** 32 * n);
-  };
+  const below = belowFrom(seed);
   const good =
     'zzzz = "qqqq"\n[zzzz2]\n"qq qq" = [ "zzzz",\n\'qqqq\' ]\nqqqq = { zzzz = 1, qqqq = """qqqq""" }\n';
   const odd = ['"', '"', "'", "[", "]", "{", "}", "=", "#", "\n", "\\", ".", ",", "\r", "é", "0"];

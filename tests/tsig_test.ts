@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { parseTsigKey } from "../lib/tsig.ts";
+import { belowFrom } from "./support.ts";
 
 /** 64 octets, as tsig-keygen -a hmac-sha512 makes them. */
 const SECRET =
@@ -85,11 +86,7 @@ Deno.test("parseTsigKey() says what is wrong with a file without any of its text
 
 Deno.test("parseTsigKey() throws nothing but a RangeError, whatever the file", () => {
   const seed = Date.now() >>> 0;
-  let state = seed;
-  const below = (n: number) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor(state / 2 ** 32 * n);
-  };
+  const below = belowFrom(seed);
   for (let i = 0; i < 2000; i++) {
     let text = `key "k" { algorithm hmac-sha512; secret "${SECRET}"; };`;
     for (let edits = below(4); edits >= 0; edits--) {

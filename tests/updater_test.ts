@@ -4,6 +4,7 @@ import { parseHostname } from "../lib/hostname.ts";
 import type { Log } from "../lib/log.ts";
 import type { Change, Outcome } from "../lib/nsupdate.ts";
 import { createUpdater, type Result, type Updater, type UpdaterOptions } from "../lib/updater.ts";
+import { generator } from "./support.ts";
 
 const DONE: Outcome = { kind: "done" };
 const REFUSED: Outcome = { kind: "refused", reason: "the nameserver says REFUSED" };
@@ -635,16 +636,6 @@ test("the log gets a bounded number of failures a second", async ({ pass }) => {
   await pass(1000);
   assertEquals(world.lines.slice(49), ["error: 151 more changes failed just now"]);
 });
-
-/** mulberry32: small, seeded, good enough. */
-function generator(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ seed >>> 15, 1 | seed);
-    t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
-    return ((t ^ t >>> 14) >>> 0) / 2 ** 32;
-  };
-}
 
 /** A change of which the nameserver's confirmation was lost, and which takes effect later. */
 interface Lost {

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { freePort, type Named, type NamedOptions, startNamed } from "../../tools/named.ts";
 import { run, Sftdyn, until, withFolder } from "./sftdyn.ts";
+import { generator } from "../support.ts";
 
 const TIMEOUT = 3;
 
@@ -423,13 +424,3 @@ Deno.test("20,000 updates of 2,000 hosts while named dies twice: every host has 
     assert(counts.OK! > UPDATES / 2, JSON.stringify(counts));
   });
 });
-
-/** mulberry32: small, seeded, good enough to shuffle. */
-function generator(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ seed >>> 15, 1 | seed);
-    t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
-    return ((t ^ t >>> 14) >>> 0) / 2 ** 32;
-  };
-}
