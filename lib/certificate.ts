@@ -4,6 +4,8 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { FileError, type ReadFile, readText } from "./file.ts";
 
 export interface Certificate {
+  /** Where certificate and key were read. */
+  readonly files: readonly [cert: string, key: string];
   /** PEM: the certificate and those that sign it. */
   readonly cert: string;
   /** PEM. */
@@ -60,6 +62,7 @@ export async function loadCertificate(
   }
   tryTls(cert, key, certFile);
   return {
+    files: [certFile, keyFile],
     cert,
     key,
     notBefore: new Date(parsed.validFrom),

@@ -1,27 +1,32 @@
-/** The HTTP and HTTPS servers: started, opened again if they end, stopped. */
+/** Which HTTP and HTTPS servers there are: started, changed while they serve, stopped. */
 
 import type { Certificate } from "./certificate.ts";
 import { type Endpoint, endpointText } from "./endpoint.ts";
-import type { Handler } from "./handler.ts";
-import type { Log } from "./log.ts";
+import { HttpServer, ListenError, type Serve, type ServerParts } from "./http_server.ts";
+import { HttpsServers } from "./https_server.ts";
 
-export interface ListenOptions {
+export { ListenError, type Serve };
+
+/** What is to be listened on. */
+export interface Wanted {
   http: readonly Endpoint[];
   https: readonly Endpoint[];
   /** Needed for https. */
   certificate: Certificate | undefined;
-  handler: Handler;
-  log: Log;
+}
+
+export interface ListenOptions extends Wanted, Omit<ServerParts, "serve"> {
   serve?: Serve;
 }
 
-/** What is used of Deno.serve. */
-export type Serve = (
-  options: Deno.ServeTcpOptions | (Deno.ServeTcpOptions & Deno.TlsCertifiedKeyPem),
-  handler: Handler,
-) => Pick<Deno.HttpServer, "finished" | "shutdown">;
-
 export interface Listeners {
+  /**
+   * Starts what is new and stops what is no longer wanted; the rest is not
+   * touched. A new certificate is for new connections.
+   *
+   * @throws {ListenError} one cannot be started; then all is as before
+   */
+  update(wanted: Wanted): Promise<void>;
   /**
    * Takes no more connections and answers what was accepted. What is not
    * answered after so many ms is left to the end of the process.
@@ -29,17 +34,16 @@ export interface Listeners {
   stop(grace: number): Promise<void>;
 }
 
-/** A server cannot be started; the message says which, why, and what would help. */
-export class ListenError extends Error {
-  override name = "ListenError";
+type Stoppable = Pick<HttpServer, "stop">;
+
+/** One entry of `http` or `https`. */
+interface Listener {
+  readonly scheme: "http" | "https";
+  readonly endpoint: Endpoint;
 }
 
-type Tls = { cert: string; key: string };
-type Address = { hostname: string; port: number } & Partial<Tls>;
-type Parts = Required<Pick<ListenOptions, "handler" | "log" | "serve">>;
-
-const FIRST_PAUSE = 10;
-const LONGEST_PAUSE = 1000;
+/** Milliseconds that a port which one of our own gives up may take to be free. */
+const HANDOVER = 1000;
 
 /**
  * Starts all servers.
@@ -47,33 +51,122 @@ const LONGEST_PAUSE = 1000;
  * @throws {ListenError} one cannot be started; then none is left running
  */
 export async function listen(
-  { http, https, certificate, handler, log, serve = Deno.serve }: ListenOptions,
+  { handler, log, serve = Deno.serve, ...wanted }: ListenOptions,
 ): Promise<Listeners> {
-  const parts = { handler, log, serve };
-  const servers: SupervisedServer[] = [];
-  const stop = (grace: number) => Promise.all(servers.map((server) => server.stop(grace)));
+  const servers = new Servers({ handler, log, serve });
   try {
-    for (const endpoint of http) servers.push(...start("http", endpoint, undefined, parts));
-    const tls = certificate && { cert: certificate.cert, key: certificate.key };
-    for (const endpoint of https) servers.push(...start("https", endpoint, tls, parts));
+    await servers.update(wanted);
   } catch (error) {
-    await stop(FIRST_PAUSE);
+    await servers.stop(0);
     throw error;
   }
-  return { stop: async (grace) => void await stop(grace) };
+  return servers;
 }
 
-function start(
-  scheme: string,
-  { hostname, port }: Endpoint,
-  tls: Tls | undefined,
-  parts: Parts,
-): SupervisedServer[] {
-  const open = (hostname: string) => {
-    const name = `${scheme} ${endpointText({ hostname, port })}`;
-    return new SupervisedServer(name, { hostname, port, ...tls }, parts);
-  };
-  if (hostname !== undefined) return [open(hostname)];
+class Servers implements Listeners {
+  readonly #parts: ServerParts;
+  /** By scheme and endpoint. */
+  readonly #listeners = new Map<string, Listener & { servers: Stoppable[] }>();
+  /** Those that are stopped and still answer. */
+  readonly #ending = new Set<Promise<unknown>>();
+  #https: HttpsServers | undefined;
+
+  constructor(parts: ServerParts) {
+    this.#parts = parts;
+  }
+
+  async update({ http, https, certificate }: Wanted): Promise<void> {
+    const wanted = new Map<string, Listener>();
+    for (const [scheme, endpoints] of [["http", http], ["https", https]] as const) {
+      for (const endpoint of endpoints) {
+        wanted.set(`${scheme} ${endpointText(endpoint)}`, { scheme, endpoint });
+      }
+    }
+    const gone = [...this.#listeners].filter(([name]) => !wanted.has(name));
+    const fresh = [...wanted].filter(([name]) => !this.#listeners.has(name));
+    const inUse = (listener: Listener) =>
+      gone.some(([, { endpoint }]) => endpoint.port === listener.endpoint.port);
+    try {
+      if (https.length > 0) this.#https ??= this.#serveHttps(certificate!);
+      for (const [name, listener] of fresh) if (!inUse(listener)) this.#start(name, listener);
+      for (const [name] of gone) this.#stop(name);
+      for (const [name, listener] of fresh) if (inUse(listener)) await this.#take(name, listener);
+    } catch (error) {
+      for (const [name] of fresh) this.#stop(name);
+      for (const [name, listener] of gone) {
+        if (!this.#listeners.has(name)) await this.#take(name, listener).catch(() => {});
+      }
+      throw error;
+    } finally {
+      this.#endUnusedHttps();
+    }
+    const now = this.#https?.certificate;
+    if (https.length > 0 && !isSame(certificate!, now!)) this.#https!.use(certificate!);
+  }
+
+  async stop(grace: number): Promise<void> {
+    for (const name of this.#listeners.keys()) this.#stop(name);
+    const https = this.#https;
+    this.#endUnusedHttps();
+    const over = Promise.withResolvers<void>();
+    const timer = setTimeout(over.resolve, grace);
+    await Promise.race([Promise.all(this.#ending), over.promise]);
+    clearTimeout(timer);
+    https?.hangUp();
+  }
+
+  #serveHttps(certificate: Certificate): HttpsServers {
+    try {
+      return new HttpsServers(certificate, this.#parts);
+    } catch (error) {
+      throw ListenError.of("https", error);
+    }
+  }
+
+  #endUnusedHttps(): void {
+    if ([...this.#listeners.values()].some(({ scheme }) => scheme === "https")) return;
+    if (this.#https !== undefined) this.#end(this.#https);
+    this.#https = undefined;
+  }
+
+  #stop(name: string): void {
+    for (const server of this.#listeners.get(name)?.servers ?? []) this.#end(server);
+    this.#listeners.delete(name);
+  }
+
+  #end(server: Stoppable): void {
+    const ending = server.stop().finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  /** Starts what another of ours is just giving up the port of. */
+  async #take(name: string, listener: Listener): Promise<void> {
+    for (const deadline = performance.now() + HANDOVER;;) {
+      try {
+        return this.#start(name, listener);
+      } catch (error) {
+        const isTaken = (error as Error).cause instanceof Deno.errors.AddrInUse;
+        if (!isTaken || performance.now() > deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    }
+  }
+
+  #start(name: string, listener: Listener): void {
+    const { scheme, endpoint: { hostname, port } } = listener;
+    const open = (hostname: string): Stoppable => {
+      const name = `${scheme} ${endpointText({ hostname, port })}`;
+      return scheme === "https"
+        ? this.#https!.listen(name, { hostname, port })
+        : new HttpServer(name, { hostname, port }, this.#parts);
+    };
+    const servers = hostname === undefined ? openAll(open) : [open(hostname)];
+    this.#listeners.set(name, { ...listener, servers });
+  }
+}
+
+/** Opens every address, of both families. */
+function openAll(open: (hostname: string) => Stoppable): Stoppable[] {
   let all;
   try {
     all = open("::");
@@ -91,134 +184,6 @@ function start(
   }
 }
 
-/**
- * One server. Deno's ends by itself when the process runs out of file
- * descriptors; this one opens it again.
- */
-class SupervisedServer {
-  readonly #name: string;
-  readonly #address: Address;
-  readonly #parts: Parts;
-  readonly #stopping = new AbortController();
-  readonly #ended: Promise<void>;
-  #server: ReturnType<Serve> | undefined;
-  #complainedAt = -Infinity;
-
-  constructor(name: string, address: Address, parts: Parts) {
-    this.#name = name;
-    this.#address = address;
-    this.#parts = parts;
-    try {
-      this.#server = this.#open();
-    } catch (error) {
-      throw new ListenError(`${name}: ${explain(error)}`, { cause: error });
-    }
-    parts.log.info(`listening on ${name}`);
-    this.#ended = this.#supervise();
-  }
-
-  async stop(grace: number): Promise<void> {
-    this.#stopping.abort();
-    const over = Promise.withResolvers<void>();
-    const timer = setTimeout(over.resolve, grace);
-    await Promise.race([Promise.all([this.#server?.shutdown(), this.#ended]), over.promise]);
-    clearTimeout(timer);
-  }
-
-  #open(): ReturnType<Serve> {
-    const { handler, log, serve } = this.#parts;
-    return serve({
-      ...this.#address,
-      onListen: () => {},
-      onError: (error) => {
-        log.error(`internal error: ${error instanceof Error ? error.message : error}`);
-        return new Response("FAIL", { status: 500, headers: { "cache-control": "no-store" } });
-      },
-    }, handler);
-  }
-
-  /** Waits for the server's end, and opens it again, with pauses that grow while it ends at once. */
-  async #supervise(): Promise<void> {
-    const { signal } = this.#stopping;
-    let pause = FIRST_PAUSE;
-    while (!signal.aborted) {
-      const started = performance.now();
-      if (this.#server !== undefined) {
-        const reason = await this.#endOf(this.#server);
-        if (signal.aborted) return;
-        this.#complain(`ended: ${reason}; opening it again`);
-        this.#server = undefined;
-      }
-      if (performance.now() - started > LONGEST_PAUSE) pause = FIRST_PAUSE;
-      await sleep(pause, signal);
-      pause = Math.min(pause * 2, LONGEST_PAUSE);
-      try {
-        if (!signal.aborted) this.#server = this.#open();
-      } catch (error) {
-        this.#complain(`cannot be opened again: ${explain(error)}`);
-      }
-    }
-  }
-
-  /** Waits until the server takes no more connections; why it does not. */
-  async #endOf(server: ReturnType<Serve>): Promise<string> {
-    const found = new AbortController();
-    const signal = AbortSignal.any([found.signal, this.#stopping.signal]);
-    try {
-      return await Promise.race([
-        server.finished.then(() => "it stopped", explain),
-        this.#refusal(signal),
-      ]);
-    } finally {
-      found.abort();
-    }
-  }
-
-  /**
-   * Where the process runs out of file descriptors, the server stops listening
-   * at once, but is not finished before its last connection is: whoever holds
-   * one would keep everybody out. So it is tried every second.
-   */
-  async #refusal(signal: AbortSignal): Promise<string> {
-    const { hostname, port } = this.#address;
-    const own = { "::": "::1", "0.0.0.0": "127.0.0.1" }[hostname] ?? hostname;
-    while (!signal.aborted) {
-      await sleep(LONGEST_PAUSE, signal);
-      try {
-        if (!signal.aborted) (await Deno.connect({ hostname: own, port })).close();
-      } catch (error) {
-        if (error instanceof Deno.errors.ConnectionRefused) return "it listens no more";
-      }
-    }
-    return "";
-  }
-
-  /** Once a second at the most. */
-  #complain(problem: string): void {
-    const now = performance.now();
-    if (now - this.#complainedAt < LONGEST_PAUSE) return;
-    this.#complainedAt = now;
-    this.#parts.log.error(`${this.#name} ${problem}`);
-  }
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
-}
-
-function explain(error: unknown): string {
-  if (error instanceof Deno.errors.AddrInUse) return "another program listens there already";
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return "no right to open it: ports below 1024 need CAP_NET_BIND_SERVICE";
-  }
-  if (error instanceof Deno.errors.AddrNotAvailable) return "this machine has no such address";
-  return error instanceof Error ? error.message : String(error);
+function isSame(a: Certificate, b: Certificate): boolean {
+  return a.cert === b.cert && a.key === b.key;
 }

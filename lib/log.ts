@@ -79,6 +79,19 @@ export function limitFlood(
   };
 }
 
+/** Holds back a log function that repeats itself: what comes within a second of the last is dropped. */
+export function onceASecond(
+  write: (message: string) => void,
+  now = () => performance.now(),
+): (message: string) => void {
+  let writtenAt = -Infinity;
+  return (message) => {
+    if (now() - writtenAt < 1000) return;
+    writtenAt = now();
+    write(message);
+  };
+}
+
 function laterUnref(run: () => void, ms: number): void {
   Deno.unrefTimer(setTimeout(run, ms));
 }

@@ -59,6 +59,7 @@ function certificateOf(changes: Partial<Certificate>): Certificate {
   return {
     cert: "",
     key: "",
+    files: ["cert.pem", "key.pem"],
     notBefore: new Date("2026-01-01T12:00:00Z"),
     notAfter: new Date("2026-12-01T12:00:00Z"),
     names: "DNS:dyn.example",

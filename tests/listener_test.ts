@@ -24,6 +24,7 @@ Deno.test.beforeAll(async () => {
   certificate = {
     cert: await Deno.readTextFile(`${folder}/cert.pem`),
     key: await Deno.readTextFile(`${folder}/key.pem`),
+    files: ["cert.pem", "key.pem"],
     notBefore: new Date(0),
     notAfter: new Date(0),
     names: "",
@@ -169,7 +170,7 @@ Deno.test("listen() names the server that cannot be started, and why", async () 
     [{ http: [{ hostname: undefined, port }] }, `:${port}: another program listens there already`],
     // TEST-NET-2 of RFC 5737.
     [{ http: [endpoint("198.51.100.1", 4711)] }, "198.51.100.1:4711: this machine has no such"],
-    [{ https: [endpoint("127.0.0.1", 4712)], certificate: bad }, "https 127.0.0.1:4712: "],
+    [{ https: [endpoint("127.0.0.1", 4712)], certificate: bad }, "https: "],
   ];
   for (const [options, message] of table) {
     const { starting, lines } = start(options);
@@ -296,6 +297,7 @@ function faultyServe(faults: ("throws" | "rejects" | "resolves" | "lives")[]): {
     if (fault === "rejects") finished.reject(new Error("Too many open files (os error 24)"));
     if (fault === "resolves") finished.resolve();
     return {
+      addr: { transport: "tcp", hostname: options.hostname!, port: options.port! },
       finished: finished.promise,
       shutdown: () => Promise.resolve(finished.resolve()),
     };
@@ -339,7 +341,11 @@ Deno.test("a port alone falls back to IPv4 where there is no IPv6", async () => 
       throw new Error("Address family not supported by protocol (os error 97)");
     }
     const finished = Promise.withResolvers<void>();
-    return { finished: finished.promise, shutdown: () => Promise.resolve(finished.resolve()) };
+    return {
+      addr: { transport: "tcp", hostname: options.hostname!, port: options.port! },
+      finished: finished.promise,
+      shutdown: () => Promise.resolve(finished.resolve()),
+    };
   };
   const { starting, lines } = start({ http: [{ hostname: undefined, port: 8080 }], serve });
   const listeners = await starting;

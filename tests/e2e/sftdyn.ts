@@ -180,6 +180,9 @@ export async function makeCertificate(folder: string, days = 30): Promise<void> 
     "/CN=localhost",
     "-addext",
     "subjectAltName=IP:127.0.0.1,IP:::1,DNS:localhost",
+    // Deno as a client takes no authority's certificate for a server's.
+    "-addext",
+    "basicConstraints=CA:FALSE",
     "-keyout",
     `${folder}/key.pem`,
     "-out",
