@@ -2,14 +2,13 @@
 
 import { check } from "./lib/check.ts";
 import { type Command, HELP, parseCommandLine, UsageError } from "./lib/cli.ts";
-import { type Config, ConfigError, loadConfig } from "./lib/config.ts";
-import { createHandler } from "./lib/handler.ts";
+import { ConfigError, loadConfig } from "./lib/config.ts";
 import { keyText, newKey } from "./lib/key.ts";
-import { listen, ListenError } from "./lib/listener.ts";
-import { createLog, type Log } from "./lib/log.ts";
+import { ListenError } from "./lib/listener.ts";
+import { createLog } from "./lib/log.ts";
 import { Nameserver } from "./lib/nameserver.ts";
-import { createNsupdate, nsupdateVersion } from "./lib/nsupdate.ts";
-import { createUpdater } from "./lib/updater.ts";
+import { nsupdateVersion } from "./lib/nsupdate.ts";
+import { startService } from "./lib/service.ts";
 import project from "./deno.json" with { type: "json" };
 
 const EXIT = { done: 0, couldNotRun: 1, usage: 2 } as const;
@@ -66,11 +65,12 @@ async function runCheck({ file, overrides }: ConfigCommand): Promise<number> {
 async function serve({ file, overrides, level }: ConfigCommand): Promise<number> {
   const log = createLog({ level, journal: Deno.env.get("JOURNAL_STREAM") !== undefined });
   try {
-    const config = await loadConfig(file, overrides);
     const stopped = nextSignal("SIGTERM", "SIGINT");
-    const stop = await start(config, log);
+    const starting = startService({ load: () => loadConfig(file, overrides), log });
+    Deno.addSignalListener("SIGHUP", () => void starting.then((service) => service.reload(), () => {}));
+    const service = await starting;
     log.info(`${await stopped}: stopping`);
-    await stop();
+    await service.stop(GRACE);
     return EXIT.done;
   } catch (error) {
     if (error instanceof ConfigError) {
@@ -81,26 +81,6 @@ async function serve({ file, overrides, level }: ConfigCommand): Promise<number>
     log.error(error.message);
     return EXIT.couldNotRun;
   }
-}
-
-/** Starts serving; the returned function ends it in good order. */
-async function start(config: Config, log: Log): Promise<() => Promise<void>> {
-  if (config.clients.size === 0) log.warning(`${config.file}: no clients: nobody can update`);
-  const nameserver = new Nameserver({ endpoint: config.nameserver });
-  const nsupdate = createNsupdate({
-    ...config,
-    keyFile: config.nskeyfile,
-    reachedAt: () => nameserver.reachedAt(),
-  });
-  const updater = createUpdater({ ...config, nsupdate, nameserver, log });
-  const handler = createHandler({ ...config, updater, log });
-  const listeners = await listen({ ...config, handler, log });
-  return async () => {
-    updater.hurry();
-    await listeners.stop(GRACE);
-    await nsupdate.close();
-    await nameserver.close();
-  };
 }
 
 function nextSignal(...signals: Deno.Signal[]): Promise<Deno.Signal> {

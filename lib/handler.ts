@@ -9,7 +9,7 @@ import type { Result, Updater } from "./updater.ts";
 
 export interface HandlerOptions {
   clients: Clients;
-  updater: Updater;
+  updater: Pick<Updater, "set">;
   log: Log;
   /** Whose proxyHeader is believed. */
   trustedProxies: readonly Network[];

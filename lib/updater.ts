@@ -20,16 +20,24 @@ export interface Updater {
   set(host: Host, address: Address): Result | Promise<Result>;
   /** Changes that wait for their record's interval are made now, and later ones at once. */
   hurry(): void;
+  /**
+   * Goes on with other settings. What waits is not lost, and what is known stays
+   * known, unless the nameserver is another or nobody has the host any more.
+   */
+  use(settings: UpdaterSettings, hosts: readonly Host[]): void;
 }
 
-export interface UpdaterOptions {
+export interface UpdaterSettings {
   nsupdate: Nsupdate;
   nameserver: Pick<Nameserver, "addresses" | "zone">;
-  log: Log;
   /** Seconds between two changes of one record. */
   minInterval: number;
   /** Seconds for which what the nameserver said is believed. */
   recheck: number;
+}
+
+export interface UpdaterOptions extends UpdaterSettings {
+  log: Log;
   /** Records that may wait. */
   maxWaiting?: number;
   /** Requests that may wait for one record. */
@@ -48,7 +56,7 @@ export function createUpdater(options: UpdaterOptions): Updater {
 }
 
 class Engine implements Updater {
-  readonly #options: Required<UpdaterOptions>;
+  #options: Required<UpdaterOptions>;
   /** By name and type: as many as the configuration has hosts, twice. */
   readonly #records = new Map<string, HostRecord>();
   readonly #logFailure: (message: string) => void;
@@ -92,12 +100,31 @@ class Engine implements Updater {
 
   hurry(): void {
     this.#isHurried = true;
-    for (const record of this.#records.values()) {
-      if (record.timer === undefined) continue;
-      clearTimeout(record.timer);
-      record.timer = undefined;
-      this.#attend(record);
+    for (const record of this.#records.values()) this.#stopWaiting(record);
+  }
+
+  use(settings: UpdaterSettings, hosts: readonly Host[]): void {
+    const isOther = settings.nameserver !== this.#options.nameserver;
+    this.#options = { ...this.#options, ...settings };
+    const names = new Set(hosts.map(({ name }) => name));
+    for (const [key, record] of this.#records) {
+      if (isOther) {
+        forget(record);
+        // What could be sent is in some other zone now, maybe.
+        if (this.#ready.delete(record)) this.#attend(record);
+      }
+      this.#stopWaiting(record);
+      const isIdle = record.wish === undefined && !record.isBusy;
+      if (isIdle && !names.has(record.name)) this.#records.delete(key);
     }
+  }
+
+  /** Has a change that waits for its interval looked at again. */
+  #stopWaiting(record: HostRecord): void {
+    if (record.timer === undefined) return;
+    clearTimeout(record.timer);
+    record.timer = undefined;
+    this.#attend(record);
   }
 
   #record(name: Hostname, type: AddressType): HostRecord {
@@ -144,6 +171,10 @@ class Engine implements Updater {
       }
     }
     record.isBusy = false;
+    if (nameserver !== this.#options.nameserver) {
+      forget(record);
+      return this.#attend(record);
+    }
     const { address } = record.wish!;
     if (problem !== undefined) return this.#fail(record, address, `nameserver: ${problem}`);
     if (record.known?.address !== address.text) return this.#queue(record);
@@ -173,9 +204,11 @@ class Engine implements Updater {
     while (this.#ready.size > 0) {
       // Whoever comes within the same turn of the event loop goes along.
       await Promise.resolve();
+      const { nameserver } = this.#options;
       const { zone, batch } = this.#takeBatch();
       const outcome = await this.#sendBatch(zone, batch);
-      if (outcome.kind === "failed") this.#failAll(outcome.reason);
+      const isSame = nameserver === this.#options.nameserver;
+      if (outcome.kind === "failed" && isSame) this.#failAll(outcome.reason);
     }
     this.#isSending = false;
   }
@@ -206,8 +239,9 @@ class Engine implements Updater {
   /** Sends what is not empty; the outcome of what was sent last. */
   async #sendBatch(zone: string, batch: [HostRecord, Wish][]): Promise<Outcome> {
     if (batch.length === 0) return { kind: "done" };
-    this.#options.log.debug(`updating ${batch.length} records of ${zone}`);
-    let outcome = await this.#options.nsupdate.send(zone, batch.map(change));
+    const { log, nsupdate, nameserver } = this.#options;
+    log.debug(`updating ${batch.length} records of ${zone}`);
+    let outcome = await nsupdate.send(zone, batch.map(change));
     if (outcome.kind === "refused" && batch.length > 1) {
       // One bad record fails the whole UPDATE: look for it.
       const half = batch.length >> 1;
@@ -215,7 +249,11 @@ class Engine implements Updater {
       batch = batch.slice(half);
       if (outcome.kind !== "failed") return await this.#sendBatch(zone, batch);
     }
-    for (const [record, wish] of batch) this.#finish(record, wish, outcome);
+    for (const [record, wish] of batch) {
+      this.#finish(record, wish, outcome);
+      if (nameserver !== this.#options.nameserver) forget(record);
+      this.#attend(record);
+    }
     return outcome;
   }
 
@@ -249,7 +287,6 @@ class Engine implements Updater {
       this.#reportFailure(record, address, outcome.reason);
       for (const resolve of wish.waiters) resolve("FAIL");
     }
-    this.#attend(record);
   }
 
   #fail(record: HostRecord, address: Address, reason: string): void {
@@ -267,6 +304,12 @@ class Engine implements Updater {
     this.#waiting--;
     for (const resolve of waiters) resolve(result);
   }
+}
+
+/** What one nameserver said means nothing at another. */
+function forget(record: HostRecord): void {
+  record.known = undefined;
+  record.zone = undefined;
 }
 
 function change([{ name, type }, { address, ttl }]: [HostRecord, Wish]): Change {

@@ -47,7 +47,6 @@ function setup(
         updates.push(`${name} ${address.text}`);
         return results[name[0]!] ?? "OK";
       },
-      hurry: () => {},
     },
     log: createLog({
       level: "debug",
@@ -264,7 +263,7 @@ Deno.test("a flood of wrong keys is a few lines and their count", async () => {
   };
   const handler = createHandler({
     clients,
-    updater: { set: () => "OK", hurry: () => {} },
+    updater: { set: () => "OK" },
     log: createLog({ write }),
     trustedProxies: [],
     proxyHeader: "X-Forwarded-For",
