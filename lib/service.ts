@@ -6,6 +6,7 @@ import { type Endpoint, endpointText } from "./endpoint.ts";
 import { createHandler } from "./handler.ts";
 import { listen } from "./listener.ts";
 import type { Log } from "./log.ts";
+import { MemoryWatch } from "./memory_watch.ts";
 import { Nameserver } from "./nameserver.ts";
 import { createNsupdate, type Nsupdate } from "./nsupdate.ts";
 import { createUpdater } from "./updater.ts";
@@ -32,6 +33,7 @@ export interface Service {
 }
 
 const CERTIFICATE_INTERVAL = 60_000;
+const MEMORY_INTERVAL = 10_000;
 
 /**
  * Loads the configuration and serves.
@@ -87,8 +89,10 @@ export async function startService(
     log.info(`https goes on with a new certificate, valid until ${dateOf(certificate.notAfter)}`);
   }
 
+  const memoryWatch = new MemoryWatch();
   const timers = [
     setInterval(() => void inTurn(renew, "certificate not renewed"), certificateInterval),
+    setInterval(() => memoryWatch.look(), MEMORY_INTERVAL),
   ];
   return {
     reload: () => inTurn(reload, "not reloaded, all stays as it was"),
