@@ -40,6 +40,10 @@ confined "$folder/sftdyn" "$folder/sftdyn.toml" 2>"$folder/log" & sftdyn=$!
 until grep -q 'listening on' "$folder/log"; do kill -0 $sftdyn || exit 1; sleep 0.05; done
 curl -sS --max-time 20 -w ' %{http_code}\\n' "http://127.0.0.1:8080/0123456789abcdef"
 dig +short @127.0.0.1 host.dyn.example A
+sed -i 's/0123456789abcdef/fedcba9876543210/' "$folder/sftdyn.toml"
+pkill -HUP -x sftdyn
+until grep -q 'reloaded' "$folder/log"; do kill -0 $sftdyn || exit 1; sleep 0.05; done
+curl -sS --max-time 20 -w ' %{http_code}\\n' "http://127.0.0.1:8080/fedcba9876543210"
 pkill -TERM -x sftdyn; wait $sftdyn; echo "exit $?"
 kill $named; wait $named
 `;
@@ -88,7 +92,7 @@ zone "dyn.example" { type master; file "${folder}/dyn.example.zone"; ${policy} }
       assertMatch(stdout, /touch: .*Read-only file system/, said);
       assertMatch(stdout, /^check 0$/m, said);
       assertMatch(stdout, /^OK 200\n127\.0\.0\.1$/m, said);
-      assertMatch(stdout, /^exit 0$/m, said);
+      assertMatch(stdout, /^UPTODATE 200\nexit 0$/m, said);
     });
   });
 }
