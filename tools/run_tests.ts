@@ -18,6 +18,8 @@ const ON_EXECUTABLE = [
   "namespace",
   "protocol",
   "readme",
+  "reload",
+  "systemd",
 ];
 
 try {
