@@ -9,8 +9,8 @@ import { RUN_FLAGS } from "./run_flags.ts";
 import { testRuntime } from "./test_runtime.ts";
 
 /** What `--all` makes: what a release has. */
-const TARGETS = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
-const DIST = `${ROOT}/dist`;
+export const TARGETS = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
+export const DIST = `${ROOT}/dist`;
 /** What an executable is made of. */
 const SOURCES = ["main.ts", "lib", "deno.json", "deno.lock", "tools/npm_std"];
 /** Embedded into the executable, which reads it for --version. */
@@ -29,12 +29,15 @@ async function main(args: string[]): Promise<number> {
   const folder = await copySources(isTest);
   const targets = isAll ? TARGETS : [isOne ? target : undefined];
   const names: string[] = [];
-  for (const target of targets) {
-    const name = target === undefined ? "sftdyn" : `sftdyn-${target}`;
-    if (!await compile(folder, `${DIST}/${name}`, target, isTest)) return 1;
-    names.push(name);
+  try {
+    for (const target of targets) {
+      const name = target === undefined ? "sftdyn" : `sftdyn-${target}`;
+      if (!await compile(folder, `${DIST}/${name}`, target, isTest)) return 1;
+      names.push(name);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
-  await Deno.remove(folder, { recursive: true });
   await writeSums(names);
   return 0;
 }
