@@ -6,7 +6,6 @@
  */
 
 import type { Certificate } from "./certificate.ts";
-import type { Connection } from "./handler.ts";
 import {
   type Address,
   explain,
@@ -26,10 +25,10 @@ const BUFFER = 2048;
 /** Milliseconds until a public port is tried again that could take no connection. */
 const PAUSE = 10;
 
-/** A client's connection, and what it is carried on. */
+/** A client's connection, and the one on which it is carried to the server. */
 interface Carried {
-  readonly remoteAddr: Connection["remoteAddr"];
-  close(): void;
+  readonly client: Deno.TcpConn;
+  readonly server: Deno.TcpConn;
 }
 
 /** The connections on which no request is under way, the longest quiet first. */
@@ -48,7 +47,7 @@ class Quiet {
   closeOldest(): void {
     for (const connection of this.#connections) {
       this.#connections.delete(connection);
-      return connection.close();
+      return close(connection.client);
     }
   }
 }
@@ -60,6 +59,7 @@ class Backend {
   readonly #quiet: Quiet;
   /** By the port that it is carried from: none but these are served. */
   readonly #carried = new Map<number, Carried>();
+  #clients = 0;
   #isRetired = false;
   /** When it serves nobody any more. */
   readonly ended: Promise<void>;
@@ -79,33 +79,37 @@ class Backend {
 
   /** Carries a connection until the server has ended it; throws if the server cannot be reached. */
   async carry(client: Deno.TcpConn): Promise<void> {
-    const server = await Deno.connect({ hostname: LOOPBACK, port: this.#server.addr.port });
+    this.#clients++;
+    try {
+      const server = await Deno.connect({ hostname: LOOPBACK, port: this.#server.addr.port });
+      await this.#carry(client, server);
+    } finally {
+      this.#clients--;
+      if (this.#isRetired) this.retire();
+    }
+  }
+
+  async #carry(client: Deno.TcpConn, server: Deno.TcpConn): Promise<void> {
     const { port } = server.localAddr as Deno.NetAddr;
-    const connection = {
-      remoteAddr: client.remoteAddr as Deno.NetAddr,
-      close: () => {
-        // Before the port is free for anybody else.
-        if (this.#carried.get(port) === connection) this.#carried.delete(port);
-        this.#quiet.delete(connection);
-        close(server);
-        close(client);
-        if (this.#isRetired) this.retire();
-      },
-    };
+    const connection = { client, server };
     this.#carried.set(port, connection);
     this.#quiet.add(connection);
     client.setNoDelay();
     server.setNoDelay();
-    // A client that has sent its request may be gone before it is read: the server's end counts.
     void copy(client, server).then(() => server.closeWrite()).catch(() => {});
+    // Whoever has sent a request may be gone before it is read. Only when the server has ended the
+    // connection does nothing of it come any more, and its port may be another's.
     await copy(server, client);
-    connection.close();
+    this.#quiet.delete(connection);
+    this.#carried.delete(port);
+    close(server);
+    close(client);
   }
 
   /** Ends when its last connection has. */
   retire(): void {
     this.#isRetired = true;
-    if (this.#carried.size === 0) this.stop();
+    if (this.#clients === 0) this.stop();
   }
 
   /** Hangs up where nothing is asked, and ends when what is asked is answered. */
@@ -114,7 +118,10 @@ class Backend {
   }
 
   hangUp(): void {
-    for (const connection of [...this.#carried.values()]) connection.close();
+    for (const { client, server } of this.#carried.values()) {
+      close(client);
+      close(server);
+    }
   }
 
   #answer(request: Request, port: number): Response | Promise<Response> {
@@ -125,7 +132,8 @@ class Backend {
     const rest = () => {
       if (this.#carried.get(port) === connection) this.#quiet.add(connection);
     };
-    const response = this.#handler(request, connection);
+    const remoteAddr = connection.client.remoteAddr as Deno.NetAddr;
+    const response = this.#handler(request, { remoteAddr });
     if (response instanceof Promise) return response.finally(rest);
     rest();
     return response;
