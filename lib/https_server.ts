@@ -29,15 +29,19 @@ const PAUSE = 10;
 interface Carried {
   readonly client: Deno.TcpConn;
   readonly server: Deno.TcpConn;
+  /** Requests. */
+  underWay: number;
 }
 
 /** The connections on which no request is under way, the longest quiet first. */
 class Quiet {
   readonly #connections = new Set<Carried>();
 
+  constructor(readonly max: number) {}
+
   add(connection: Carried): void {
     this.#connections.add(connection);
-    if (this.#connections.size > MAX_QUIET) this.closeOldest();
+    if (this.#connections.size > this.max) this.closeOldest();
   }
 
   delete(connection: Carried): void {
@@ -70,8 +74,7 @@ class Backend {
     this.#quiet = quiet;
     this.#server = openServer({ hostname: LOOPBACK, port: 0, cert, key }, {
       ...parts,
-      handler: (request, { remoteAddr }) =>
-        this.#answer(request, (remoteAddr as Deno.NetAddr).port),
+      handler: (request, { remoteAddr }) => this.#answer(request, remoteAddr as Deno.NetAddr),
     });
     // Where file descriptors run out it ends by itself, which the next connection finds.
     this.ended = this.#server.finished.catch(() => {});
@@ -91,19 +94,22 @@ class Backend {
 
   async #carry(client: Deno.TcpConn, server: Deno.TcpConn): Promise<void> {
     const { port } = server.localAddr as Deno.NetAddr;
-    const connection = { client, server };
+    const connection = { client, server, underWay: 0 };
     this.#carried.set(port, connection);
     this.#quiet.add(connection);
-    client.setNoDelay();
-    server.setNoDelay();
-    void copy(client, server).then(() => server.closeWrite()).catch(() => {});
-    // Whoever has sent a request may be gone before it is read. Only when the server has ended the
-    // connection does nothing of it come any more, and its port may be another's.
-    await copy(server, client);
-    this.#quiet.delete(connection);
-    this.#carried.delete(port);
-    close(server);
-    close(client);
+    try {
+      client.setNoDelay();
+      server.setNoDelay();
+      void copy(client, server).then(() => server.closeWrite()).catch(() => {});
+      // Whoever has sent a request may be gone before it is read. Only when the server has ended the
+      // connection does nothing of it come any more, and its port may be another's.
+      await copy(server, client);
+    } finally {
+      this.#quiet.delete(connection);
+      this.#carried.delete(port);
+      close(server);
+      close(client);
+    }
   }
 
   /** Ends when its last connection has. */
@@ -124,33 +130,37 @@ class Backend {
     }
   }
 
-  #answer(request: Request, port: number): Response | Promise<Response> {
-    const connection = this.#carried.get(port);
-    // Another program on this machine found the port.
+  async #answer(request: Request, { hostname, port }: Deno.NetAddr): Promise<Response> {
+    // Another program on this machine may find the port, and have the same one at another address.
+    const connection = hostname === LOOPBACK ? this.#carried.get(port) : undefined;
     if (connection === undefined) return new Response(null, { status: 421 });
     this.#quiet.delete(connection);
-    const rest = () => {
-      if (this.#carried.get(port) === connection) this.#quiet.add(connection);
-    };
-    const remoteAddr = connection.client.remoteAddr as Deno.NetAddr;
-    const response = this.#handler(request, { remoteAddr });
-    if (response instanceof Promise) return response.finally(rest);
-    rest();
-    return response;
+    // With HTTP/2 there may be several.
+    connection.underWay++;
+    try {
+      const remoteAddr = connection.client.remoteAddr as Deno.NetAddr;
+      return await this.#handler(request, { remoteAddr });
+    } finally {
+      connection.underWay--;
+      const isOpen = this.#carried.get(port) === connection;
+      if (isOpen && connection.underWay === 0) this.#quiet.add(connection);
+    }
   }
 }
 
 /** Serves HTTPS behind any number of public ports, with a certificate that can change. */
 export class HttpsServers {
   readonly #parts: ServerParts;
-  readonly #quiet = new Quiet();
+  readonly #quiet: Quiet;
   readonly #backends = new Set<Backend>();
   readonly #complain: (problem: string) => void;
   #current: Backend;
   #isStopped = false;
 
-  constructor(certificate: Certificate, parts: ServerParts) {
+  /** @param maxQuiet connections without a request under way that are kept */
+  constructor(certificate: Certificate, parts: ServerParts, maxQuiet = MAX_QUIET) {
     this.#parts = parts;
+    this.#quiet = new Quiet(maxQuiet);
     this.#complain = onceASecond(parts.log.error);
     this.#current = this.#open(certificate);
   }
@@ -216,7 +226,8 @@ export class HttpsServers {
     } catch (error) {
       close(client);
       if (this.#isStopped) return;
-      this.#complain(`https: a connection was turned away: ${explain(error)}`);
+      const reason = error instanceof Error ? error.message : error;
+      this.#complain(`https: a connection was turned away: ${reason}`);
       this.#quiet.closeOldest();
     }
   }
@@ -259,6 +270,8 @@ class HttpsPort {
         carry(await this.#listener.accept());
       } catch (error) {
         if (signal.aborted) return;
+        // It was reset before it was taken, as port scanners do.
+        if (error instanceof Deno.errors.NotConnected) continue;
         cannotAccept(error);
         await sleep(PAUSE, signal);
       }
