@@ -2,7 +2,7 @@
 
 import type { Certificate } from "./certificate.ts";
 import { type Endpoint, endpointText } from "./endpoint.ts";
-import { HttpServer, ListenError, type Serve, type ServerParts } from "./http_server.ts";
+import { explain, HttpServer, ListenError, type Serve, type ServerParts } from "./http_server.ts";
 import { HttpsServers } from "./https_server.ts";
 
 export { ListenError, type Serve };
@@ -86,22 +86,30 @@ class Servers implements Listeners {
     const fresh = [...wanted].filter(([name]) => !this.#listeners.has(name));
     const inUse = (listener: Listener) =>
       gone.some(([, { endpoint }]) => endpoint.port === listener.endpoint.port);
+    const former = this.#https?.certificate;
     try {
-      if (https.length > 0) this.#https ??= this.#serveHttps(certificate!);
+      if (https.length > 0) this.#useCertificate(certificate!);
       for (const [name, listener] of fresh) if (!inUse(listener)) this.#start(name, listener);
       for (const [name] of gone) this.#stop(name);
       for (const [name, listener] of fresh) if (inUse(listener)) await this.#take(name, listener);
     } catch (error) {
       for (const [name] of fresh) this.#stop(name);
       for (const [name, listener] of gone) {
-        if (!this.#listeners.has(name)) await this.#take(name, listener).catch(() => {});
+        if (!this.#listeners.has(name)) await this.#restore(() => this.#take(name, listener));
       }
+      if (former !== undefined) await this.#restore(() => this.#useCertificate(former));
       throw error;
     } finally {
       this.#endUnusedHttps();
     }
-    const now = this.#https?.certificate;
-    if (https.length > 0 && !isSame(certificate!, now!)) this.#https!.use(certificate!);
+  }
+
+  async #restore(attempt: () => void | Promise<void>): Promise<void> {
+    try {
+      await attempt();
+    } catch (error) {
+      this.#parts.log.error(`cannot go back: ${explain(error)}`);
+    }
   }
 
   async stop(grace: number): Promise<void> {
@@ -115,9 +123,10 @@ class Servers implements Listeners {
     https?.hangUp();
   }
 
-  #serveHttps(certificate: Certificate): HttpsServers {
+  #useCertificate(certificate: Certificate): void {
     try {
-      return new HttpsServers(certificate, this.#parts);
+      if (this.#https === undefined) this.#https = new HttpsServers(certificate, this.#parts);
+      else if (!isSame(certificate, this.#https.certificate)) this.#https.use(certificate);
     } catch (error) {
       throw ListenError.of("https", error);
     }

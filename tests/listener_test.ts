@@ -353,3 +353,163 @@ Deno.test("a port alone falls back to IPv4 where there is no IPv6", async () => 
   assertEquals(opened, ["::", "0.0.0.0"]);
   assertEquals(lines, ["info: listening on http 0.0.0.0:8080\n"]);
 });
+
+function wanted(http: Endpoint[], https: Endpoint[] = [], used = certificate) {
+  return { http, https, certificate: used };
+}
+
+/** A certificate that is another. */
+async function anotherCertificate(): Promise<Certificate> {
+  const options = "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 30 " +
+    `-keyout ${folder}/other_key.pem -out ${folder}/other.pem ` +
+    "-subj /CN=dyn.example -addext subjectAltName=IP:127.0.0.1";
+  await output("openssl", ...options.split(" "));
+  const [cert, key] = await Promise.all(
+    ["other", "other_key"].map((name) => Deno.readTextFile(`${folder}/${name}.pem`)),
+  );
+  return { ...certificate, cert: cert!, key: key! };
+}
+
+function getTls(to: Endpoint, trusted = "cert.pem"): Promise<string> {
+  const url = `https://${endpointText(to)}/k`;
+  return output("curl", "-sS", "--cacert", `${folder}/${trusted}`, url);
+}
+
+Deno.test("update() starts what is new, stops what is not wanted, and leaves the rest", async () => {
+  const [a, b, c, d] = [endpoint(), endpoint("::1"), endpoint(), endpoint()];
+  const first = held();
+  const handler: Handler = (request, connection) =>
+    new URL(request.url).pathname === "/held"
+      ? first.handler(request, connection)
+      : peerAddress(request, connection);
+  const { starting, lines } = start({ http: [a, b], handler });
+  const listeners = await starting;
+  const staying = await send(a, "GET /k HTTP/1.1\r\n");
+  const inFlight = await send(b, GET.replace("/k", "/held"));
+  await within(first.called, "the request");
+  await listeners.update(wanted([c, a], [d]));
+  await refused(b);
+  first.answer();
+  assert((await within(receive(inFlight), "the answer of one that is stopped")).endsWith("late"));
+  assert((await get(c)).endsWith("peer 127.0.0.1"));
+  assertEquals(await getTls(d), "peer 127.0.0.1");
+  await staying.write(new TextEncoder().encode("Host: h\r\nConnection: close\r\n\r\n"));
+  const answer = await within(receive(staying), "the answer of one that stays");
+  assert(answer.endsWith("peer 127.0.0.1"), answer);
+  await listeners.update(wanted([a]));
+  for (const each of [c, d]) await refused(each);
+  await listeners.stop(LONG);
+  assertEquals(
+    lines,
+    [["http", a], ["http", b], ["http", c], ["https", d]].map(([scheme, each]) =>
+      `info: listening on ${scheme} ${endpointText(each as Endpoint)}\n`
+    ),
+  );
+});
+
+Deno.test("update() to the same does nothing", async () => {
+  const [http, https] = [[endpoint()], [endpoint()]];
+  let opened = 0;
+  const serve: Serve = (options, handler) => {
+    opened++;
+    return (Deno.serve as Serve)(options, handler);
+  };
+  const { starting, lines } = start({ http, https, serve });
+  const listeners = await starting;
+  await listeners.update(wanted([...http], [...https], { ...certificate, files: ["x", "y"] }));
+  await listeners.stop(LONG);
+  assertEquals([opened, lines.length], [2, 2]);
+});
+
+Deno.test("update() changes scheme and address of a port that it has", async () => {
+  const port = freePort();
+  const [one, other] = [endpoint("127.0.0.1", port), endpoint()];
+  const listeners = await start({ http: [one], https: [other] }).starting;
+  await listeners.update(wanted([other], [one]));
+  assert((await get(other)).endsWith("peer 127.0.0.1"));
+  assertEquals(await getTls(one), "peer 127.0.0.1");
+  await listeners.update(wanted([{ hostname: undefined, port }], [other]));
+  assert((await get({ hostname: "::1", port })).endsWith("peer ::1"));
+  assertEquals(await getTls(other), "peer 127.0.0.1");
+  await listeners.update(wanted([one]));
+  assert((await get(one)).endsWith("peer 127.0.0.1"));
+  await refused({ hostname: "::1", port });
+  await listeners.stop(LONG);
+  assertFree(one);
+});
+
+Deno.test("update() that cannot start one leaves all as it was", async () => {
+  using taken = Deno.listen({ hostname: "::1", port: freePort() });
+  const { port } = taken.addr as Deno.NetAddr;
+  const own = endpoint();
+  using half = Deno.listen({ hostname: "::1", port: own.port });
+  assertEquals((half.addr as Deno.NetAddr).port, own.port);
+  const other = await anotherCertificate();
+  const [http, https, fresh] = [[own, endpoint()], [endpoint()], endpoint()];
+  const table: [http: Endpoint[], https: Endpoint[]][] = [
+    [[fresh, endpoint("::1", port)], []],
+    [[fresh], [endpoint("::1", port)]],
+    [[fresh, { hostname: undefined, port }], https],
+    // Its own port has to be given up first.
+    [[fresh, { hostname: undefined, port: own.port }], []],
+    [[fresh, http[1]!], [{ hostname: undefined, port: own.port }]],
+  ];
+  for (const [i, [newHttp, newHttps]] of table.entries()) {
+    const { starting } = start({ http, https });
+    const listeners = await starting;
+    await assertRejects(
+      () => listeners.update(wanted(newHttp, newHttps, other)),
+      ListenError,
+      "another program listens there already",
+    );
+    for (const each of http) assert((await get(each)).endsWith("peer 127.0.0.1"), `case ${i}`);
+    assertEquals(await getTls(https[0]!), "peer 127.0.0.1", `case ${i}`);
+    await refused(fresh);
+    await listeners.stop(LONG);
+  }
+});
+
+Deno.test("update() that cannot use the certificate leaves all as it was", async () => {
+  const [http, https, fresh] = [[endpoint()], [endpoint()], endpoint()];
+  const bad = { ...certificate, key: "SECRET" };
+  for (const before of [https, []]) {
+    const listeners = await start({ http, https: before }).starting;
+    const error = await assertRejects(
+      () => listeners.update(wanted([fresh], https, bad)),
+      ListenError,
+      "https: ",
+    );
+    assert(!error.message.includes("SECRET"), error.message);
+    assert((await get(http[0]!)).endsWith("peer 127.0.0.1"));
+    if (before.length > 0) assertEquals(await getTls(https[0]!), "peer 127.0.0.1");
+    else await refused(https[0]!);
+    await refused(fresh);
+    await listeners.stop(LONG);
+  }
+});
+
+Deno.test("update() has new connections get the new certificate", async () => {
+  const [http, https] = [[endpoint()], [endpoint(), endpoint()]];
+  const other = await anotherCertificate();
+  const { starting, lines } = start({ http, https });
+  const listeners = await starting;
+  await listeners.update(wanted(http, https, other));
+  for (const each of https) assertEquals(await getTls(each, "other.pem"), "peer 127.0.0.1");
+  await assertRejects(() => getTls(https[0]!), Error, "certificate");
+  await listeners.stop(LONG);
+  assertEquals(lines.length, 3);
+});
+
+Deno.test("stop() answers what is in flight over HTTPS, on a former certificate, too", async () => {
+  const https = [endpoint()];
+  const { handler, called, answer } = held();
+  const listeners = await start({ https, handler }).starting;
+  const answering = getTls(https[0]!);
+  await within(called, "the request");
+  await listeners.update(wanted([], https, await anotherCertificate()));
+  const stopping = listeners.stop(LONG);
+  await refused(https[0]!);
+  answer();
+  assertEquals(await answering, "late");
+  await within(stopping, "the end");
+});
