@@ -7,7 +7,8 @@
 export interface MemoryWatchOptions {
   /** The memory that is in use, resident, in octets. */
   resident?: () => number;
-  trim?: () => void;
+  /** Whether it could be. */
+  trim?: () => boolean;
 }
 
 /** Octets over the least that there was that are worth it. */
@@ -18,7 +19,7 @@ const GROWTH = 2 ** 20;
 /** Looks when it is told to, and trims once after every flood. */
 export class MemoryWatch {
   readonly #resident: () => number;
-  readonly #trim: () => void;
+  readonly #trim: () => boolean;
   #least: number;
   #last: number;
   #hasTrimmed = false;
@@ -37,11 +38,23 @@ export class MemoryWatch {
     this.#last = now;
     // What is still there after it is needed.
     if (this.#hasTrimmed || now < this.#least) this.#least = now;
-    this.#hasTrimmed = !isGrowing && now > this.#least + WORTH;
-    if (this.#hasTrimmed) this.#trim();
+    this.#hasTrimmed = !isGrowing && now > this.#least + WORTH && this.#trim();
   }
 }
 
-function endWorker(): void {
-  new Worker("data:text/javascript,close()", { type: "module" });
+/** File descriptors that must be free for it: a worker that finds none ends the process. */
+const FREE = 256;
+
+function endWorker(): boolean {
+  const files: Deno.FsFile[] = [];
+  try {
+    while (files.length < FREE) files.push(Deno.openSync("/dev/null"));
+    for (const file of files.splice(0)) file.close();
+    new Worker("data:text/javascript,close()", { type: "module" });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    for (const file of files) file.close();
+  }
 }
