@@ -114,7 +114,7 @@ class Engine implements Updater {
         if (this.#ready.delete(record)) this.#attend(record);
       }
       this.#stopWaiting(record);
-      const isIdle = record.wish === undefined && !record.isBusy;
+      const isIdle = record.wish === undefined && !record.isBusy && !record.isInDoubt;
       if (isIdle && !names.has(record.name)) this.#records.delete(key);
     }
   }

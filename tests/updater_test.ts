@@ -3,7 +3,13 @@ import { parseAddress } from "../lib/address.ts";
 import { parseHostname } from "../lib/hostname.ts";
 import type { Log } from "../lib/log.ts";
 import type { Change, Outcome } from "../lib/nsupdate.ts";
-import { createUpdater, type Result, type Updater, type UpdaterOptions } from "../lib/updater.ts";
+import {
+  createUpdater,
+  type Result,
+  type Updater,
+  type UpdaterOptions,
+  type UpdaterSettings,
+} from "../lib/updater.ts";
 import { generator } from "./support.ts";
 
 const DONE: Outcome = { kind: "done" };
@@ -74,6 +80,7 @@ class World {
   addresses = (record: string): string[] | Promise<string[]> => this.records.get(record) ?? [];
   zone = (name: string): string | Promise<string> => name.split(".").slice(-2).join(".");
   isSending = false;
+  #settings: UpdaterSettings;
 
   constructor(options: Partial<UpdaterOptions> = {}) {
     const line = (level: string) => (text: string) => void this.lines.push(`${level}: ${text}`);
@@ -83,23 +90,34 @@ class World {
       info: line("info"),
       debug: () => {},
     };
-    this.updater = createUpdater({
+    this.#settings = {
       nsupdate: { send: (...update) => this.#send(...update), close: () => Promise.resolve() },
-      nameserver: {
-        addresses: async (name, type) => {
-          this.lookups.push(`${name} ${type}`);
-          return await this.addresses(`${name} ${type}`);
-        },
-        zone: async (name) => {
-          this.zoneLookups.push(name);
-          return await this.zone(name);
-        },
-      },
-      log,
+      nameserver: this.anotherNameserver(),
       minInterval: 0,
       recheck: 300,
       ...options,
-    });
+    };
+    this.updater = createUpdater({ log, ...options, ...this.#settings });
+  }
+
+  /** One that says the same, but for all that the updater knows another. */
+  anotherNameserver(): UpdaterSettings["nameserver"] {
+    return {
+      addresses: async (name, type) => {
+        this.lookups.push(`${name} ${type}`);
+        return await this.addresses(`${name} ${type}`);
+      },
+      zone: async (name) => {
+        this.zoneLookups.push(name);
+        return await this.zone(name);
+      },
+    };
+  }
+
+  /** Goes on with these settings, and those that there were; the hosts are these. */
+  use(settings: Partial<UpdaterSettings>, names: string[] = [A, B]): void {
+    this.#settings = { ...this.#settings, ...settings };
+    this.updater.use(this.#settings, names.map((name) => ({ name: parseHostname(name), ttl: 30 })));
   }
 
   set(name: string, address: string, ttl = 30): Promise<Result> {
@@ -591,6 +609,204 @@ test("hurry() makes what waits for its interval now, and what comes later at onc
   assertEquals(world.sent.length, 4, "a timer was left");
 });
 
+test("use() keeps what is known, and asks again sooner or later with another recheck", async ({ now, pass }) => {
+  const world = new World({ now });
+  await world.set(A, "192.0.2.1");
+  world.use({ recheck: 300 });
+  assertEquals(await world.set(A, "192.0.2.1"), "UPTODATE");
+  assertEquals([world.lookups.length, world.zoneLookups.length], [1, 1]);
+  await pass(10_000);
+  world.use({ recheck: 10 });
+  assertEquals(await world.set(A, "192.0.2.1"), "UPTODATE");
+  assertEquals([world.lookups.length, world.sent.length], [2, 1]);
+  await pass(20_000);
+  world.use({ recheck: 300 });
+  assertEquals(await world.set(A, "192.0.2.1"), "UPTODATE");
+  assertEquals(world.lookups.length, 2);
+});
+
+test("use() has changes sent in the new way", async () => {
+  const world = new World();
+  await world.set(A, "192.0.2.1");
+  const sent: string[] = [];
+  const send = (zone: string, changes: readonly Change[]) => {
+    sent.push(...changes.map(({ address }) => `${zone} ${address}`));
+    return Promise.resolve(DONE);
+  };
+  world.use({ nsupdate: { send, close: () => Promise.resolve() } });
+  assertEquals(await world.set(A, "192.0.2.2"), "OK");
+  assertEquals([sent, world.sent.length], [["dyn.example 192.0.2.2"], 1]);
+  assertEquals(world.lines.at(-1), `info: ${A} A 192.0.2.1 -> 192.0.2.2`);
+});
+
+test("use() with another nameserver forgets what the former one said", async () => {
+  const world = new World();
+  await world.set(A, "192.0.2.1");
+  world.records.set(`${A} A`, ["203.0.113.9"]);
+  world.zone = () => A;
+  world.use({ nameserver: world.anotherNameserver() });
+  assertEquals(await world.set(A, "192.0.2.1"), "OK");
+  assertEquals([world.lookups.length, world.sent[1]!.zone], [2, A]);
+  assertEquals(world.lines.at(-1), `info: ${A} A 203.0.113.9 -> 192.0.2.1`);
+});
+
+test("use() has what waits for its interval wait for the new one", async ({ now, pass }) => {
+  const world = new World({ now, minInterval: 10 });
+  for (const name of [A, B]) await world.set(name, "192.0.2.1");
+  const results: Result[] = [];
+  for (const name of [A, B]) void world.set(name, "192.0.2.2").then((said) => results.push(said));
+  await pass(4000);
+  world.use({ minInterval: 20 });
+  await pass(15_999);
+  assertEquals(results, []);
+  await pass(1);
+  assertEquals(results, ["OK", "OK"]);
+  for (const name of [A, B]) void world.set(name, "192.0.2.3").then((said) => results.push(said));
+  await pass(5000);
+  world.use({ minInterval: 5 });
+  await pass(0);
+  assertEquals(results, ["OK", "OK", "OK", "OK"]);
+  assertEquals(world.changes.at(-1), [`${A} A 192.0.2.3`, `${B} A 192.0.2.3`]);
+});
+
+test("use() with another nameserver asks it about what waits, and sends it there", async ({ now, pass }) => {
+  const world = new World({ now, minInterval: 5 });
+  await world.set(A, "192.0.2.1");
+  const waiting = world.set(A, "192.0.2.2");
+  await settle();
+  world.zone = () => A;
+  world.use({ nameserver: world.anotherNameserver() });
+  await pass(5000);
+  assertEquals(await waiting, "OK");
+  assertEquals(world.lookups.length, 2);
+  assertEquals(world.sent.map(({ zone }) => zone), ["dyn.example", A]);
+  // There it may be right already.
+  const right = world.set(A, "192.0.2.3");
+  await settle();
+  world.records.set(`${A} A`, ["192.0.2.3"]);
+  world.use({ nameserver: world.anotherNameserver() });
+  assertEquals([await right, world.sent.length], ["UPTODATE", 2]);
+});
+
+test("use() with another nameserver while the former is asked asks the new one", async () => {
+  for (const question of ["addresses", "zone"] as const) {
+    for (const outcome of ["answer", "error"]) {
+      const world = new World();
+      const late = Promise.withResolvers<never>();
+      const { addresses, zone } = world;
+      world[question] = () => late.promise;
+      const result = world.set(A, "192.0.2.1");
+      await settle();
+      Object.assign(world, { addresses, zone });
+      world.zone = () => A;
+      world.use({ nameserver: world.anotherNameserver() });
+      if (outcome === "error") late.reject(new Error("gone"));
+      else late.resolve((question === "zone" ? "old.example" : ["192.0.2.1"]) as never);
+      assertEquals(await result, "OK", `${question} ${outcome}`);
+      assertEquals([world.sent[0]!.zone, world.lookups.length], [A, 2], `${question} ${outcome}`);
+      assertEquals(world.lines.length, 1);
+    }
+  }
+});
+
+test("use() with another nameserver takes what is ready there, too", async () => {
+  const world = new World();
+  world.outcome = () => undefined;
+  const results = [world.set(A, "192.0.2.1")];
+  await settle();
+  results.push(world.set(B, "192.0.2.1"));
+  await settle();
+  world.zone = (name) => name;
+  world.use({ nameserver: world.anotherNameserver() });
+  world.outcome = () => DONE;
+  world.sent[0]!.answer(DONE);
+  assertEquals(await Promise.all(results), ["OK", "OK"]);
+  assertEquals(world.sent.map(({ zone }) => zone), ["dyn.example", B]);
+});
+
+test("what the former nameserver confirms after use() is OK, and not known", async () => {
+  for (const isOther of [true, false]) {
+    const world = new World();
+    world.outcome = () => undefined;
+    const results = [world.set(A, "192.0.2.1")];
+    await settle();
+    world.use(isOther ? { nameserver: world.anotherNameserver() } : {});
+    world.outcome = () => DONE;
+    world.sent[0]!.answer(DONE);
+    assertEquals(await Promise.all(results), ["OK"]);
+    world.records.clear();
+    assertEquals(await world.set(A, "192.0.2.1"), isOther ? "OK" : "UPTODATE");
+    assertEquals(world.lookups.length, isOther ? 2 : 1);
+  }
+});
+
+test("what the former nameserver loses after use() fails alone", async () => {
+  for (const isOther of [true, false]) {
+    const world = new World();
+    world.outcome = () => undefined;
+    const results = [world.set(A, "192.0.2.1")];
+    await settle();
+    results.push(world.set(B, "192.0.2.1"));
+    await settle();
+    world.use(isOther ? { nameserver: world.anotherNameserver() } : {});
+    world.outcome = () => DONE;
+    world.sent[0]!.answer(FAILED);
+    assertEquals(await Promise.all(results), ["FAIL", isOther ? "OK" : "FAIL"]);
+    assertEquals(await world.set(A, "192.0.2.1"), "OK");
+  }
+});
+
+test("use() forgets the records of hosts that nobody has any more", async () => {
+  const world = new World();
+  for (const name of [A, B]) await world.set(name, "192.0.2.1");
+  world.use({}, [A]);
+  world.use({}, [A, B]);
+  assertEquals(await world.set(A, "192.0.2.1"), "UPTODATE");
+  assertEquals(world.lookups.length, 2);
+  assertEquals(await world.set(B, "192.0.2.1"), "UPTODATE");
+  assertEquals(world.lookups.length, 3);
+});
+
+test("use() loses nothing that waits for a host that nobody has any more, and forgets it next", async ({ now, pass }) => {
+  const world = new World({ now, minInterval: 5 });
+  await world.set(A, "192.0.2.1");
+  const waiting = world.set(A, "192.0.2.2");
+  world.outcome = () => undefined;
+  const sending = world.set(B, "192.0.2.1");
+  await settle();
+  world.use({}, []);
+  world.outcome = () => DONE;
+  world.sent.at(-1)!.answer(DONE);
+  await pass(5000);
+  assertEquals([await waiting, await sending], ["OK", "OK"]);
+  assertEquals(world.records.get(`${A} A`), ["192.0.2.2"]);
+  world.use({}, []);
+  const lookups = world.lookups.length;
+  for (const [name, address] of [[A, "192.0.2.2"], [B, "192.0.2.1"]] as const) {
+    assertEquals(await world.set(name, address), "UPTODATE");
+  }
+  assertEquals(world.lookups.length, lookups + 2);
+});
+
+test("use() does not forget that a change was lost on its way", async () => {
+  const world = new World();
+  world.outcome = () => FAILED;
+  assertEquals(await world.set(A, "192.0.2.1"), "FAIL");
+  world.outcome = () => DONE;
+  for (const names of [[], [A]]) world.use({}, names);
+  assertEquals(await world.set(A, "192.0.2.2"), "OK");
+  // The lost one comes late.
+  world.records.set(`${A} A`, ["192.0.2.1"]);
+  assertEquals(await world.set(A, "192.0.2.2"), "OK");
+});
+
+test("after hurry() nothing waits for an interval that use() brings", async ({ now }) => {
+  const world = new World({ now });
+  world.updater.hurry();
+  world.use({ minInterval: 3600 });
+  for (let i = 1; i < 4; i++) assertEquals(await world.set(A, `192.0.2.${i}`), "OK");
+});
+
 test("the two families of a host are independent", async ({ now, pass }) => {
   const world = new World({ now, minInterval: 5 });
   assertEquals(await world.set(A, "192.0.2.1"), "OK");
@@ -654,8 +870,8 @@ async function simulate(seed: number, { now, pass }: Time): Promise<void> {
   const below = (most: number) => Math.floor(random() * most);
   const chance = (share: number) => random() < share;
   const later = (most: number) => new Promise<void>((run) => setTimeout(run, below(most)));
-  const minInterval = [0, 0.02, 1][below(3)]!;
-  const recheck = [0, 0.1, 300][below(3)]!;
+  let minInterval = [0, 0.02, 1][below(3)]!;
+  let recheck = [0, 0.1, 300][below(3)]!;
   let isCalm = false;
   const zone = new Map<string, string>();
   const lost = new Map<string, Lost[]>();
@@ -742,6 +958,19 @@ async function simulate(seed: number, { now, pass }: Time): Promise<void> {
     request();
     if (chance(0.5)) await pass(below(60));
     if (chance(0.005)) await pass(3000);
+    if (chance(0.03)) {
+      // Longer ones do not concern what is on its way already.
+      minInterval = Math.min(minInterval, [0, 0.02, 1][below(3)]!);
+      recheck = [0, 0.1, 300][below(3)]!;
+      const nameserver = chance(0.5) ? { nameserver: world.anotherNameserver() } : {};
+      const gone = names.filter(() => chance(0.2));
+      // Their interval is forgotten, too.
+      for (const name of gone) for (const type of ["A", "AAAA"]) lastDone.delete(`${name} ${type}`);
+      world.use(
+        { ...nameserver, minInterval, recheck },
+        names.filter((name) => !gone.includes(name)),
+      );
+    }
   }
   await pass(20_000);
   const unsettled = requests.filter(({ result }) => result === undefined);
