@@ -66,6 +66,7 @@ export async function startService(
 
   async function reload(): Promise<void> {
     const next = await load();
+    if (isStopping) return;
     await listeners.update(next);
     if (!isSame(next.nameserver, config.nameserver)) {
       nameserver = new Nameserver({ endpoint: next.nameserver });
@@ -83,7 +84,7 @@ export async function startService(
   async function renew(): Promise<void> {
     if (config.https.length === 0) return;
     const certificate = await certificateWatch.look(config.certificate!);
-    if (certificate === undefined) return;
+    if (certificate === undefined || isStopping) return;
     await listeners.update({ ...config, certificate });
     config = { ...config, certificate };
     log.info(`https goes on with a new certificate, valid until ${dateOf(certificate.notAfter)}`);
@@ -100,7 +101,6 @@ export async function startService(
       isStopping = true;
       for (const timer of timers) clearInterval(timer);
       updater.hurry();
-      await turn;
       await listeners.stop(grace);
       await nsupdate.close();
       await nameserver.close();

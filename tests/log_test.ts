@@ -1,5 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { createLog, LEVELS, limitFlood, type LogOptions, oneLine } from "../lib/log.ts";
+import {
+  createLog,
+  LEVELS,
+  limitFlood,
+  type LogOptions,
+  onceASecond,
+  oneLine,
+} from "../lib/log.ts";
 
 /** What every level writes, in order. */
 function written(options: LogOptions, message = "m"): string[] {
@@ -171,4 +178,35 @@ Deno.test("limitFlood() writes ten lines a second and uses a real timer unless t
   await isDone.promise;
   clearTimeout(deadline);
   assertEquals(lines, [...Array(9).fill("m"), "+1"]);
+});
+
+Deno.test("onceASecond() drops what comes within a second of the last line that was written", () => {
+  const lines: string[] = [];
+  let time = 5000;
+  const log = onceASecond((line) => lines.push(line), () => time);
+  // What is dropped does not begin another second.
+  const table: [number, boolean][] = [
+    [0, true],
+    [0, false],
+    [999, false],
+    [1, true],
+    [600, false],
+    [
+      600,
+      true,
+    ],
+    [5000, true],
+  ];
+  for (const [i, [ms, isWritten]] of table.entries()) {
+    time += ms;
+    log(`${i}`);
+    assertEquals(lines.splice(0), isWritten ? [`${i}`] : [], `line ${i}`);
+  }
+});
+
+Deno.test("onceASecond() has a clock unless told otherwise", () => {
+  const lines: string[] = [];
+  const log = onceASecond((line) => lines.push(line));
+  for (const text of ["first", "second"]) log(text);
+  assertEquals(lines, ["first"]);
 });

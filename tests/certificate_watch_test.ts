@@ -1,0 +1,203 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type Certificate, CertificateError, loadCertificate } from "../lib/certificate.ts";
+import { CertificateWatch, type CertificateWatchOptions } from "../lib/certificate_watch.ts";
+import type { Log } from "../lib/log.ts";
+import { output } from "../tools/named.ts";
+
+function certificateOf(cert: string, key = cert): Certificate {
+  const date = new Date(0);
+  return { files: ["c.pem", "k.pem"], cert, key, notBefore: date, notAfter: date, names: "" };
+}
+
+function logTo(lines: string[]): Log {
+  const refuse = (line: string) => assert(false, `not an error: ${line}`);
+  return { error: (line) => lines.push(line), warning: refuse, info: refuse, debug: refuse };
+}
+
+/** Two files that a test writes, and what was read of them. */
+class Files {
+  readonly lines: string[] = [];
+  loads = 0;
+  #version = 0;
+  #files = new Map<string, { text: string; version: number }>();
+  readonly watch: CertificateWatch;
+
+  constructor(options: Partial<CertificateWatchOptions> = {}) {
+    this.write("old", "old");
+    this.watch = new CertificateWatch({
+      log: logTo(this.lines),
+      stat: (path) => {
+        const file = this.#files.get(path);
+        if (file === undefined) return Promise.reject(new Deno.errors.NotFound());
+        return Promise.resolve({ mtime: new Date(file.version), size: 1, ino: 1 });
+      },
+      load: (certFile, keyFile) => {
+        this.loads++;
+        const [cert, key] = [certFile, keyFile].map((path) => this.#files.get(path)?.text);
+        if (cert === key && cert !== undefined) return Promise.resolve(certificateOf(cert));
+        return Promise.reject(new CertificateError("key", `${key} is not the key of ${cert}`));
+      },
+      ...options,
+    });
+  }
+
+  write(cert: string | undefined, key?: string): void {
+    for (const [path, text] of [["c.pem", cert], ["k.pem", key]] as const) {
+      if (text !== undefined) this.#files.set(path, { text, version: ++this.#version });
+    }
+  }
+
+  remove(): void {
+    this.#files.clear();
+  }
+
+  /** The certificate that is found, if any. */
+  async look(current = "old"): Promise<string | undefined> {
+    return (await this.watch.look(certificateOf(current)))?.cert;
+  }
+}
+
+Deno.test("look() reads the files once, and again only when they have changed", async () => {
+  const files = new Files();
+  for (let i = 0; i < 3; i++) assertEquals(await files.look(), undefined);
+  assertEquals(files.loads, 1);
+  // Written anew, but the same.
+  files.write("old");
+  for (let i = 0; i < 3; i++) assertEquals(await files.look(), undefined);
+  assertEquals([files.loads, files.lines], [2, []]);
+});
+
+Deno.test("look() finds another certificate, as often as nobody has taken it up", async () => {
+  const files = new Files();
+  await files.look();
+  files.write("new", "new");
+  for (let i = 0; i < 2; i++) assertEquals(await files.look(), "new");
+  for (let i = 0; i < 3; i++) assertEquals(await files.look("new"), undefined);
+  assertEquals([files.loads, files.lines], [4, []]);
+});
+
+Deno.test("look() finds a certificate that is new at the first look", async () => {
+  const files = new Files();
+  files.write("new", "new");
+  assertEquals(await files.look(), "new");
+});
+
+Deno.test("look() finds a certificate of which the key alone is another", async () => {
+  const watch = new CertificateWatch({
+    log: logTo([]),
+    stat: () => Promise.resolve({ mtime: null, size: 1, ino: null }),
+    load: () => Promise.resolve(certificateOf("same", "new")),
+  });
+  assertEquals((await watch.look(certificateOf("same", "old")))?.key, "new");
+});
+
+Deno.test("look() sees a change by time, size or inode of either file", async () => {
+  const fresh = () => ({ mtime: new Date(5), size: 5, ino: 5 });
+  const changes: Partial<ReturnType<typeof fresh>>[] = [{ mtime: new Date(6) }, { size: 6 }, {
+    ino: 6,
+  }];
+  for (const change of changes) {
+    for (const changed of ["c.pem", "k.pem"]) {
+      const state = { "c.pem": fresh(), "k.pem": fresh() } as Record<
+        string,
+        ReturnType<typeof fresh>
+      >;
+      const files = new Files({ stat: (path) => Promise.resolve(state[path]!) });
+      for (let i = 0; i < 2; i++) await files.look();
+      Object.assign(state[changed]!, change);
+      for (let i = 0; i < 2; i++) await files.look();
+      assertEquals(files.loads, 2, `${changed} ${JSON.stringify(change)}`);
+    }
+  }
+});
+
+Deno.test("look() says nothing of a pair of which only one file is written yet", async () => {
+  const halves: (string | undefined)[][] = [["new"], [undefined, "new"]];
+  for (const [cert, key] of halves) {
+    const files = new Files();
+    await files.look();
+    files.write(cert, key);
+    assertEquals(await files.look(), undefined);
+    files.write("new", "new");
+    assertEquals(await files.look(), "new");
+    assertEquals(files.lines, []);
+  }
+});
+
+Deno.test("look() says once what is wrong with the files, and once more after a change", async () => {
+  const files = new Files();
+  files.write("new");
+  for (let i = 0; i < 5; i++) assertEquals(await files.look(), undefined);
+  const line = "https goes on with the former certificate: old is not the key of new";
+  assertEquals([files.lines, files.loads], [[line], 2]);
+  files.write("newer");
+  for (let i = 0; i < 5; i++) assertEquals(await files.look(), undefined);
+  assertEquals(files.lines, [line, line.replace(/new$/, "newer")]);
+  files.write("newer", "newer");
+  assertEquals(await files.look(), "newer");
+});
+
+Deno.test("look() takes files that are gone for a fault, and finds them when they are back", async () => {
+  const files = new Files();
+  await files.look();
+  files.remove();
+  for (let i = 0; i < 5; i++) assertEquals(await files.look(), undefined);
+  assertEquals(files.lines.length, 1);
+  files.write("new", "new");
+  assertEquals(await files.look(), "new");
+  assertEquals(files.lines.length, 1);
+});
+
+Deno.test("look() forgets a fault that was over at the next look", async () => {
+  const files = new Files();
+  for (let i = 0; i < 3; i++) {
+    files.write(`new${i}`);
+    assertEquals(await files.look(), undefined);
+    files.write("old", "old");
+    assertEquals(await files.look(), undefined);
+  }
+  assertEquals(files.lines, []);
+});
+
+Deno.test("look() hands on what is no fault of the files", async () => {
+  const load = () => Promise.reject(new TypeError("a bug"));
+  await assertRejects(() => new Files({ load }).look(), TypeError, "a bug");
+});
+
+Deno.test("look() with real files: as certbot renews them, link by link", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const names = ["fullchain", "privkey"];
+    const make = async (i: number) => {
+      const options = "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 " +
+        `-keyout ${folder}/privkey${i}.pem -out ${folder}/fullchain${i}.pem ` +
+        "-days 30 -subj /CN=dyn.example -addext subjectAltName=DNS:dyn.example";
+      await output("openssl", ...options.split(" "));
+    };
+    const link = async (name: string, i: number) => {
+      await Deno.symlink(`${name}${i}.pem`, `${folder}/link`);
+      await Deno.rename(`${folder}/link`, `${folder}/${name}.pem`);
+    };
+    await Promise.all([1, 2].map(make));
+    for (const name of names) await link(name, 1);
+    const lines: string[] = [];
+    const watch = new CertificateWatch({ log: logTo(lines) });
+    const current = await loadCertificate(`${folder}/fullchain.pem`, `${folder}/privkey.pem`);
+    assertEquals(await watch.look(current), undefined);
+    await link("privkey", 2);
+    assertEquals(await watch.look(current), undefined);
+    await link("fullchain", 2);
+    const found = await watch.look(current);
+    assertEquals(found?.cert, await Deno.readTextFile(`${folder}/fullchain2.pem`));
+    assertEquals(found?.files, current.files);
+    assertEquals(await watch.look(found!), undefined);
+    await Deno.remove(`${folder}/privkey.pem`);
+    for (let i = 0; i < 3; i++) assertEquals(await watch.look(found!), undefined);
+    assertEquals(lines, [
+      "https goes on with the former certificate: " +
+      `cannot read "${folder}/privkey.pem": no such file`,
+    ]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
