@@ -1,7 +1,7 @@
 /** One of Deno's HTTP servers: started, and opened again if it ends by itself. */
 
 import type { Handler } from "./handler.ts";
-import { type Log, onceASecond } from "./log.ts";
+import type { Log } from "./log.ts";
 
 /** What is used of Deno.serve. */
 export type Serve = (
@@ -21,6 +21,8 @@ export class ListenError extends Error {
 export interface ServerParts {
   handler: Handler;
   log: Log;
+  /** For what the network can make happen at will: the log gets one line a second of all. */
+  complain: (problem: string) => void;
   serve: Serve;
 }
 
@@ -53,14 +55,14 @@ export class HttpServer {
   readonly #parts: ServerParts;
   readonly #stopping = new AbortController();
   readonly #ended: Promise<void>;
-  readonly #complain: (problem: string) => void;
+  readonly #name: string;
   #server: ReturnType<Serve> | undefined;
 
   /** @throws {ListenError} */
   constructor(name: string, address: Address, parts: ServerParts) {
     this.#address = address;
     this.#parts = parts;
-    this.#complain = onceASecond((problem) => parts.log.error(`${name} ${problem}`));
+    this.#name = name;
     try {
       this.#server = openServer(address, parts);
     } catch (error) {
@@ -85,7 +87,7 @@ export class HttpServer {
       if (this.#server !== undefined) {
         const reason = await this.#endOf(this.#server);
         if (signal.aborted) return;
-        this.#complain(`ended: ${reason}; opening it again`);
+        this.#parts.complain(`${this.#name} ended: ${reason}; opening it again`);
         this.#server = undefined;
       }
       if (performance.now() - started > LONGEST_PAUSE) pause = FIRST_PAUSE;
@@ -94,7 +96,7 @@ export class HttpServer {
       try {
         if (!signal.aborted) this.#server = openServer(this.#address, this.#parts);
       } catch (error) {
-        this.#complain(`cannot be opened again: ${explain(error)}`);
+        this.#parts.complain(`${this.#name} cannot be opened again: ${explain(error)}`);
       }
     }
   }

@@ -15,7 +15,6 @@ import {
   type ServerParts,
   sleep,
 } from "./http_server.ts";
-import { onceASecond } from "./log.ts";
 
 /** Connections without a request under way that are kept; of more, the oldest is closed. */
 const MAX_QUIET = 2000;
@@ -153,7 +152,6 @@ export class HttpsServers {
   readonly #parts: ServerParts;
   readonly #quiet: Quiet;
   readonly #backends = new Set<Backend>();
-  readonly #complain: (problem: string) => void;
   #current: Backend;
   #isStopped = false;
 
@@ -161,7 +159,6 @@ export class HttpsServers {
   constructor(certificate: Certificate, parts: ServerParts, maxQuiet = MAX_QUIET) {
     this.#parts = parts;
     this.#quiet = new Quiet(maxQuiet);
-    this.#complain = onceASecond(parts.log.error);
     this.#current = this.#open(certificate);
   }
 
@@ -182,11 +179,10 @@ export class HttpsServers {
    * @throws {ListenError}
    */
   listen(name: string, address: Address): HttpsPort {
-    const complain = onceASecond((problem) => this.#parts.log.error(`${name} ${problem}`));
     const port = new HttpsPort(name, address, {
       carry: (client) => void this.#carry(client),
       cannotAccept: (error) => {
-        complain(`cannot take a connection: ${explain(error)}`);
+        this.#parts.complain(`${name} cannot take a connection: ${explain(error)}`);
         this.#quiet.closeOldest();
       },
     });
@@ -227,7 +223,7 @@ export class HttpsServers {
       close(client);
       if (this.#isStopped) return;
       const reason = error instanceof Error ? error.message : error;
-      this.#complain(`https: a connection was turned away: ${reason}`);
+      this.#parts.complain(`https: a connection was turned away: ${reason}`);
       this.#quiet.closeOldest();
     }
   }

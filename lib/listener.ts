@@ -4,6 +4,7 @@ import type { Certificate } from "./certificate.ts";
 import { type Endpoint, endpointText } from "./endpoint.ts";
 import { explain, HttpServer, ListenError, type Serve, type ServerParts } from "./http_server.ts";
 import { HttpsServers } from "./https_server.ts";
+import { onceASecond } from "./log.ts";
 
 export { ListenError, type Serve };
 
@@ -15,7 +16,7 @@ export interface Wanted {
   certificate: Certificate | undefined;
 }
 
-export interface ListenOptions extends Wanted, Omit<ServerParts, "serve"> {
+export interface ListenOptions extends Wanted, Pick<ServerParts, "handler" | "log"> {
   serve?: Serve;
 }
 
@@ -53,7 +54,7 @@ const HANDOVER = 1000;
 export async function listen(
   { handler, log, serve = Deno.serve, ...wanted }: ListenOptions,
 ): Promise<Listeners> {
-  const servers = new Servers({ handler, log, serve });
+  const servers = new Servers({ handler, log, complain: onceASecond(log.error), serve });
   try {
     await servers.update(wanted);
   } catch (error) {

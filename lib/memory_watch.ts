@@ -13,32 +13,39 @@ export interface MemoryWatchOptions {
 
 /** Octets over the least that there was that are worth it. */
 const WORTH = 32 * 2 ** 20;
-/** Octets between two looks that mean that the flood goes on. */
-const GROWTH = 2 ** 20;
+/** Looks without a trim after one that gave nothing back, at the most. */
+const LONGEST_PAUSE = 31;
 
-/** Looks when it is told to, and trims once after every flood. */
+/** Looks when it is told to, and trims as long as that gives something back. */
 export class MemoryWatch {
   readonly #resident: () => number;
   readonly #trim: () => boolean;
   #least: number;
-  #last: number;
-  #hasTrimmed = false;
+  /** What was in use before the trim at the last look. */
+  #before: number | undefined;
+  #pause = 0;
+  #looksToSkip = 0;
 
   constructor(
     { resident = () => Deno.memoryUsage().rss, trim = endWorker }: MemoryWatchOptions = {},
   ) {
     this.#resident = resident;
     this.#trim = trim;
-    this.#least = this.#last = resident();
+    this.#least = resident();
   }
 
   look(): void {
     const now = this.#resident();
-    const isGrowing = now > this.#last + GROWTH;
-    this.#last = now;
-    // What is still there after it is needed.
-    if (this.#hasTrimmed || now < this.#least) this.#least = now;
-    this.#hasTrimmed = !isGrowing && now > this.#least + WORTH && this.#trim();
+    this.#least = Math.min(this.#least, now);
+    if (this.#before !== undefined) {
+      // What is held now may be let go of later: it is tried again, less and less often.
+      const hasHelped = this.#before - now > WORTH / 2;
+      this.#pause = hasHelped ? 0 : Math.min(2 * this.#pause + 1, LONGEST_PAUSE);
+      this.#looksToSkip = this.#pause;
+      this.#before = undefined;
+    }
+    if (this.#looksToSkip > 0) this.#looksToSkip--;
+    else if (now > this.#least + WORTH && this.#trim()) this.#before = now;
   }
 }
 

@@ -3,7 +3,7 @@ import { type Certificate, loadCertificate } from "../lib/certificate.ts";
 import type { Handler } from "../lib/handler.ts";
 import type { Serve } from "../lib/http_server.ts";
 import { HttpsServers } from "../lib/https_server.ts";
-import { createLog } from "../lib/log.ts";
+import { createLog, onceASecond } from "../lib/log.ts";
 import { freePort, output } from "../tools/named.ts";
 import { within } from "./support.ts";
 
@@ -71,7 +71,11 @@ async function withServers(
     opened.push({ port: server.addr.port, finished: server.finished, handler });
     return server;
   };
-  const servers = new HttpsServers(first, { handler, log, serve }, maxQuiet);
+  const servers = new HttpsServers(
+    first,
+    { handler, log, complain: onceASecond(log.error), serve },
+    maxQuiet,
+  );
   const port = freePort();
   const ports = ["127.0.0.1", "::1"].map((hostname) =>
     servers.listen(`https ${hostname}`, { hostname, port })

@@ -16,25 +16,24 @@ function trims(start: number, readings: number[]): number[] {
   });
 }
 
-Deno.test("look() trims once after a flood", () => {
+Deno.test("look() trims what a flood has left, and less and less often what is needed", () => {
+  const needed = Array.from({ length: 100 }, () => 150);
   const table: [what: string, readings: number[], trimmed: number[]][] = [
     ["nothing happens", [50, 50, 50], []],
     ["it is not worth it", [82, 82, 82], []],
-    ["it is", [82.1, 82.1, 82.1], [1]],
-    ["a flood that goes on", [60, 90, 120, 150], []],
-    ["one that is over, and leaves nothing", [150, 150, 50, 50], [1]],
-    ["over, and leaves what is needed", [150, 150, 140, 140, 140], [1]],
-    ["a second flood after what is needed", [150, 150, 100, 100, 200, 200, 100], [1, 5]],
-    ["a second flood that is not worth it", [150, 150, 100, 130, 130], [1]],
-    ["it falls by itself", [150, 60, 60], []],
-    ["less than ever", [30, 61, 61, 63, 63], [4]],
-    ["slow growth that never ends", [51, 52, 53, 60, 70, 80, 82, 83, 83.5], [7]],
+    ["it is", [82.1, 50, 50], [0]],
+    ["it falls by itself", [60, 80, 60], []],
+    ["less than ever", [30, 62, 63, 30], [2]],
+    ["two floods", [150, 55, 55, 200, 60, 60], [0, 3]],
+    ["it gives back a part each time", [200, 150, 120, 90, 60], [0, 1, 2, 3]],
+    ["it is needed", needed, [0, 2, 6, 14, 30, 62, 94]],
+    ["it is held for a while", [150, 150, 150, 150, 60, 60, 60, 150], [0, 2, 7]],
   ];
   for (const [what, readings, trimmed] of table) assertEquals(trims(50, readings), trimmed, what);
 });
 
 Deno.test("look() tries again at the next look where the memory could not be trimmed", () => {
-  const readings = [50, 150, 150, 150, 120, 120, 120].map((reading) => reading * 2 ** 20);
+  const readings = [50, 150, 150, 150, 60, 60, 60].map((reading) => reading * 2 ** 20);
   const outcomes = [false, false, true];
   let tries = 0;
   const watch = new MemoryWatch({
