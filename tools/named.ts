@@ -16,6 +16,8 @@ export interface NamedOptions {
   threads?: number;
   /** Where its zones are, with their journals; in the temporary folder if not given. */
   zoneFolder?: string;
+  /** More of its environment. */
+  env?: Record<string, string>;
 }
 
 export interface Named {
@@ -74,8 +76,8 @@ export async function startNamed(options: NamedOptions = {}): Promise<Named> {
   try {
     const program = await copyOfNamed(folder);
     const control = await writeFiles(folder, port, options);
-    const { threads = 1 } = options;
-    return await new RunningNamed(folder, port, program, control, threads).start();
+    const { threads = 1, env = {} } = options;
+    return await new RunningNamed(folder, port, program, control, threads, env).start();
   } catch (error) {
     await Deno.remove(folder, { recursive: true });
     throw error;
@@ -152,6 +154,7 @@ class RunningNamed implements Named {
     readonly program: string,
     readonly control: string[],
     readonly threads: number,
+    readonly env: Record<string, string>,
   ) {}
 
   get keyFile(): string {
@@ -170,6 +173,7 @@ class RunningNamed implements Named {
     this.#log = "";
     this.#process = new Deno.Command(this.program, {
       args: ["-g", "-n", `${this.threads}`, "-c", `${this.folder}/named.conf`],
+      env: this.env,
       stdin: "null",
       stdout: "null",
       stderr: "piped",

@@ -9,12 +9,14 @@ import { ensurePrograms, SetupError, TEST_PROGRAMS } from "./setup.ts";
 /** The tests that start sftdyn as a process, and so can start the executable. */
 const ON_EXECUTABLE = [
   "check",
+  "clock",
   "confined",
   "engine",
   "example",
   "executable",
   "faults",
   "hostile",
+  "logging",
   "namespace",
   "protocol",
   "readme",

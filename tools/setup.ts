@@ -29,6 +29,7 @@ const PROGRAMS = {
   zsh: { debian: "zsh", fedora: "zsh", arch: "zsh" },
   fish: { debian: "fish", fedora: "fish", arch: "fish" },
   unshare: { debian: "util-linux", fedora: "util-linux", arch: "util-linux" },
+  faketime: { debian: "faketime", fedora: "libfaketime", arch: "libfaketime" },
 } as const;
 
 export type ProgramName = keyof typeof PROGRAMS;
@@ -36,9 +37,7 @@ export type ProgramName = keyof typeof PROGRAMS;
 /** What the main job needs. */
 export const DEMO_PROGRAMS: ProgramName[] = ["named", "nsupdate", "dig", "curl", "openssl"];
 export const BENCH_PROGRAMS: ProgramName[] = [...DEMO_PROGRAMS, "rndc", "wrk"];
-export const TEST_PROGRAMS = (Object.keys(PROGRAMS) as ProgramName[]).filter((name) =>
-  name !== "wrk"
-);
+export const TEST_PROGRAMS = Object.keys(PROGRAMS) as ProgramName[];
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 /** What packages bring besides programs. */

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { freePort, type Named, startNamed } from "../../tools/named.ts";
+import { findProgram } from "../../tools/setup.ts";
 import {
   curl,
   makeCertificate,
@@ -297,6 +298,28 @@ Deno.test("a missing nsupdate is FAIL with the packages that have it", async () 
         assertEquals(await update("nobody"), "403 BADKEY");
       }, { env: { PATH: empty } });
     });
+  } finally {
+    await named.stop();
+  }
+});
+
+Deno.test("nsupdate installed after the start: FAIL with the word to restart, and OK after that", async () => {
+  const named = await startNamed();
+  try {
+    await withFolder(async (bin) => {
+      const options = { env: { PATH: bin } };
+      await withClient(named, "", async (update, program) => {
+        await Deno.symlink((await findProgram("nsupdate"))!, `${bin}/nsupdate`);
+        assertEquals(await update(), "500 FAIL");
+        await program.logged(
+          /could not become 127\.0\.0\.1: nsupdate was not installed when sftdyn started: .*bind9-dnsutils.*, then restart sftdyn\n/,
+        );
+      }, options);
+      await withClient(named, "", async (update) => {
+        assertEquals(await update(), "200 OK");
+      }, options);
+    });
+    assertEquals(await named.dig("host.dyn.example", "A"), ["127.0.0.1"]);
   } finally {
     await named.stop();
   }

@@ -39,8 +39,12 @@ export function sftdyn(args: string[], options?: Deno.CommandOptions): Promise<R
 }
 
 /** Waits until something is so, looking every few milliseconds; for what no event tells. */
-export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + START_TIMEOUT;
+export async function until(
+  what: string,
+  isSo: () => boolean | Promise<boolean>,
+  timeout = START_TIMEOUT,
+): Promise<void> {
+  const deadline = Date.now() + timeout;
   while (!await isSo()) {
     assert(Date.now() < deadline, `not in time: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -95,6 +99,12 @@ export class Sftdyn {
 
   async logged(pattern: RegExp): Promise<void> {
     await until(`log with ${pattern}`, () => pattern.test(this.#log));
+  }
+
+  /** Resident memory in MB. */
+  async memory(): Promise<number> {
+    const status = await Deno.readTextFile(`/proc/${this.pid}/status`);
+    return Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1024;
   }
 
   kill(signal: Deno.Signal): void {

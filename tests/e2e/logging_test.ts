@@ -1,0 +1,138 @@
+/** What can happen to the log while sftdyn serves: its reader goes away, its disk is full. */
+
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { freePort } from "../../tools/named.ts";
+import { curl, PROGRAM, run, until, withFolder } from "./sftdyn.ts";
+
+/**
+ * Runs sftdyn by a shell, which decides first where stderr goes.
+ *
+ * @param body gets a function that asks with a wrong key, which is logged
+ */
+async function withLogAt(
+  redirection: string,
+  env: Record<string, string>,
+  body: (guess: () => Promise<void>, pid: number) => Promise<void>,
+): Promise<void> {
+  await withFolder(async (folder) => {
+    const port = freePort();
+    await Deno.writeTextFile(`${folder}/sftdyn.toml`, `http = "127.0.0.1:${port}"\n`);
+    const process = new Deno.Command("bash", {
+      args: ["-c", `${redirection}\nexec "$@"`, "bash", ...PROGRAM, `${folder}/sftdyn.toml`],
+      env,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    try {
+      await until("it answers", async () => {
+        try {
+          return await curl(`http://127.0.0.1:${port}/`) === "200 127.0.0.1";
+        } catch {
+          return false;
+        }
+      });
+      const guess = async () =>
+        assertEquals(await curl(`http://127.0.0.1:${port}/wrong`), "403 BADKEY");
+      await body(guess, process.pid);
+      for (let i = 0; i < 20; i++) await guess();
+    } finally {
+      process.kill("SIGTERM");
+      assertEquals((await process.status).code, 0);
+    }
+  });
+}
+
+/** What a log's reader has read so far. */
+class Reader {
+  text = "";
+  readonly ended: Promise<void>;
+
+  constructor(readonly stream: Deno.FsFile | Deno.Conn) {
+    this.ended = this.#read();
+  }
+
+  async #read(): Promise<void> {
+    const decoder = new TextDecoder();
+    const chunk = new Uint8Array(16_384);
+    try {
+      for (let count; (count = await this.stream.read(chunk)) !== null;) {
+        this.text += decoder.decode(chunk.subarray(0, count));
+      }
+    } catch {
+      // Closed by us.
+    }
+  }
+}
+
+Deno.test("the log is a pipe whose reader goes away and comes back: the server goes on, and logs again", async () => {
+  await withFolder(async (folder) => {
+    const pipe = `${folder}/pipe`;
+    assertEquals((await run(["mkfifo", pipe])).code, 0);
+    const opened = Deno.open(pipe);
+    let second: Reader | undefined;
+    await withLogAt('exec 2>"$LOG"', { LOG: pipe }, async (guess) => {
+      const first = await opened;
+      const chunk = new Uint8Array(16_384);
+      assert((await first.read(chunk))! > 0);
+      first.close();
+      for (let i = 0; i < 20; i++) await guess();
+      const again = second = new Reader(await Deno.open(pipe));
+      await until("it logs again", async () => {
+        await guess();
+        return again.text.includes("unknown key");
+      });
+    });
+    await second!.ended;
+    second!.stream.close();
+  });
+});
+
+Deno.test("the log is the journal's, which is restarted: the server goes on", async () => {
+  // The journal's end of its stream socket is what goes away; here it is a stream socket of ours.
+  const journal = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = journal.addr as Deno.NetAddr;
+  const accepted = journal.accept();
+  const env = { JOURNAL_STREAM: "8:1" };
+  await withLogAt(`exec 2>/dev/tcp/127.0.0.1/${port}`, env, async (guess) => {
+    const conn = await accepted;
+    journal.close();
+    // systemd keeps the socket while the journal starts: nobody reads, and nothing is lost.
+    for (let i = 0; i < 20; i++) await guess();
+    const reader = new Reader(conn);
+    await until("what was not read comes", () => reader.text.includes("<4>unknown key"));
+    conn.close();
+    await reader.ended;
+  });
+});
+
+Deno.test("the log's disk is full: the server goes on", async () => {
+  await withLogAt("exec 2>/dev/full", {}, async (guess) => {
+    for (let i = 0; i < 20; i++) await guess();
+  });
+});
+
+const canMount =
+  (await run(["unshare", "--mount", "mount", "-t", "tmpfs", "x", "/mnt"])).code === 0;
+if (!canMount) console.log("NOT TESTED: a disk that is full for a while (needs root and unshare)");
+
+Deno.test("the log's disk is full for a while: the server goes on, and logs again", {
+  ignore: !canMount,
+}, async () => {
+  // Appended to, as systemd's StandardError=append: does.
+  const script = 'mount -t tmpfs -o size=64k tmpfs /mnt && exec "$@" 2>>/mnt/log';
+  await withLogAt(`set -- unshare --mount sh -c '${script}' sh "$@"`, {}, async (guess, pid) => {
+    const log = `/proc/${pid}/root/mnt/log`;
+    assertMatch(await Deno.readTextFile(log), /listening on/);
+    const filling = Deno.writeFile(log, new Uint8Array(65_536), { append: true, create: false });
+    await assertRejects(() => filling, Error, "No space left");
+    const { size } = await Deno.stat(log);
+    for (let i = 0; i < 20; i++) await guess();
+    assertEquals((await Deno.stat(log)).size, size);
+    await Deno.truncate(log);
+    await until("it logs again", async () => {
+      await guess();
+      return (await Deno.readTextFile(log)).includes("unknown key");
+    });
+  });
+});
