@@ -136,8 +136,18 @@ function parseName(text: string): string[] | undefined {
   return path;
 }
 
+/**
+ * A text in quotes without escapes, or a short whole number: nearly every value
+ * that there is. The library says the same of it, in a hundred times the time,
+ * which counts where there are a million clients.
+ */
+// deno-lint-ignore no-control-regex
+const PLAIN = /^[ \t]*(?:"([^"\\\x00-\x1f\x7f]*)"|(0|[1-9]\d{0,14}))[ \t]*(?:#.*)?$/;
+
 /** undefined if it is not one value; the library's message may quote the text. */
 function parseValue(text: string): { value: unknown } | undefined {
+  const plain = PLAIN.exec(text);
+  if (plain !== null) return { value: plain[1] ?? Number(plain[2]) };
   try {
     const { x: value, ...rest } = parse(`x = ${text}`);
     // Some libraries take a second statement in the same line.

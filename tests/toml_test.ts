@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { parse } from "@std/toml";
 import { parseToml, type TomlTable } from "../lib/toml.ts";
 import { belowFrom } from "./support.ts";
 
@@ -227,4 +228,50 @@ Deno.test("parseToml() never throws, counts its lines right and repeats no text"
       assertEquals([label, last.line], [label, lines + 2]);
     }
   }
+});
+
+Deno.test("parseToml() reads plain values as the library does", () => {
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  console.log(`seed ${seed}`);
+  const below = belowFrom(seed);
+  const parts = [
+    '"',
+    '"',
+    "a",
+    "é",
+    "🙂",
+    "\\",
+    "\\n",
+    "'",
+    " ",
+    "\t",
+    "#",
+    "0",
+    "1",
+    "23",
+    "-",
+    ".",
+    "_",
+    "e",
+    "T",
+  ];
+  let understood = 0;
+  for (let i = 0; i < 20_000; i++) {
+    let value = Array.from({ length: 1 + below(6) }, () => parts[below(parts.length)]!).join("");
+    if (i % 3 === 0) value = `"${value}"${below(2) === 0 ? "" : ' # "'}`;
+    let expected: unknown;
+    try {
+      const { x, ...rest } = parse(`x = ${value}`);
+      // Some libraries take a second statement in the same line.
+      if (Object.keys(rest).length === 0) expected = x;
+    } catch {
+      // Nothing to compare: it is a fault for both.
+    }
+    const { table, faults } = parseToml(`x = ${value}`);
+    if (expected instanceof Date || typeof expected === "object") continue;
+    assertEquals([value, table.get("x")?.value], [value, expected]);
+    assertEquals(faults.length === 0, expected !== undefined, value);
+    if (expected !== undefined) understood++;
+  }
+  assert(understood > 2000, `${understood}`);
 });
