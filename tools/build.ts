@@ -99,6 +99,8 @@ export async function compile(
     ...RUN_FLAGS,
     // Deno would let it import code from some hosts; nothing in it does.
     "--deny-import",
+    // It would be read from the folder for temporary files, where anybody may have put another.
+    "--no-code-cache",
     `--include=${BUILD_INFO}`,
     ...(target === undefined ? [] : [`--target=${target}`]),
     `--output=${output}`,
