@@ -1,6 +1,5 @@
 /** The TLS certificate and its key: read, and proved to be a pair that TLS can use. */
 
-import { createPrivateKey, X509Certificate } from "node:crypto";
 import { FileError, type ReadFile, readText } from "./file.ts";
 
 export interface Certificate {
@@ -35,6 +34,8 @@ export async function loadCertificate(
   keyFile: string,
   readFile?: ReadFile,
 ): Promise<Certificate> {
+  // Much of Node comes along: who serves no HTTPS starts sooner without it.
+  const { createPrivateKey, X509Certificate } = await import("node:crypto");
   const cert = await read("cert", certFile, readFile);
   const key = await read("key", keyFile, readFile);
   const parsed = parse(

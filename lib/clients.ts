@@ -1,7 +1,7 @@
 /** Which update key may set which hosts. Keys are held as SHA-256 digests only. */
 
-import { createHash } from "node:crypto";
 import type { Hostname } from "./hostname.ts";
+import { sha256 } from "./sha256.ts";
 
 export interface Host {
   readonly name: Hostname;
@@ -13,7 +13,7 @@ export type Hosts = readonly Host[];
 
 /** The SHA-256 of a key's UTF-8 form, in lower-case hex. */
 export function digest(key: string): string {
-  return createHash("sha256").update(key).digest("hex");
+  return sha256(key);
 }
 
 /** What stands for a key wherever one must be named: the first 8 digits of its digest. */

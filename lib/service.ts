@@ -4,6 +4,7 @@ import { CertificateWatch } from "./certificate_watch.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { type Endpoint, endpointText } from "./endpoint.ts";
 import { createHandler } from "./handler.ts";
+import { pass } from "./http_server.ts";
 import { listen } from "./listener.ts";
 import type { Log } from "./log.ts";
 import { MemoryWatch } from "./memory_watch.ts";
@@ -91,15 +92,15 @@ export async function startService(
   }
 
   const memoryWatch = new MemoryWatch();
-  const timers = [
-    setInterval(() => void inTurn(renew, "certificate not renewed"), certificateInterval),
-    setInterval(() => memoryWatch.look(), MEMORY_INTERVAL),
-  ];
+  const every = async (ms: number, look: () => unknown) => {
+    while (await pass(ms), !isStopping) look();
+  };
+  void every(certificateInterval, () => inTurn(renew, "certificate not renewed"));
+  void every(MEMORY_INTERVAL, () => memoryWatch.look());
   return {
     reload: () => inTurn(reload, "not reloaded, all stays as it was"),
     async stop(grace) {
       isStopping = true;
-      for (const timer of timers) clearInterval(timer);
       updater.hurry();
       await listeners.stop(grace);
       await nsupdate.close();
