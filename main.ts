@@ -67,7 +67,10 @@ async function serve({ file, overrides, level }: ConfigCommand): Promise<number>
   try {
     const stopped = nextSignal("SIGTERM", "SIGINT");
     const starting = startService({ load: () => loadConfig(file, overrides), log });
-    Deno.addSignalListener("SIGHUP", () => void starting.then((service) => service.reload(), () => {}));
+    Deno.addSignalListener(
+      "SIGHUP",
+      () => void starting.then((service) => service.reload(), () => {}),
+    );
     const service = await starting;
     log.info(`${await stopped}: stopping`);
     await service.stop(GRACE);
