@@ -2,6 +2,7 @@
 
 import type { Handler } from "./handler.ts";
 import type { Log } from "./log.ts";
+import { pass, sleep } from "./wait.ts";
 
 /** What is used of Deno.serve. */
 export type Serve = (
@@ -133,27 +134,6 @@ export class HttpServer {
     }
     return "";
   }
-}
-
-/**
- * Waits so many milliseconds, without keeping the process alive, and without
- * what setTimeout loads of Node: 10 ms of the start and 3 MB.
- */
-export function pass(ms: number): Promise<unknown> {
-  return new Promise((resolve) => AbortSignal.timeout(ms).addEventListener("abort", resolve));
-}
-
-/** Waits so many milliseconds, or until it is told not to. */
-export function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }
 
 /** Why a port cannot be opened or used. */

@@ -13,8 +13,8 @@ import {
   openServer,
   type Serve,
   type ServerParts,
-  sleep,
 } from "./http_server.ts";
+import { sleep } from "./wait.ts";
 
 /** Connections without a request under way that are kept; of more, the oldest is closed. */
 const MAX_QUIET = 2000;

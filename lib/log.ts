@@ -1,5 +1,7 @@
 /** The log: one line an event on stderr, for systemd's journal or for a person; no secrets. */
 
+import { pass } from "./wait.ts";
+
 export const LEVELS = ["error", "warning", "info", "debug"] as const;
 export type Level = typeof LEVELS[number];
 
@@ -79,16 +81,30 @@ export function limitFlood(
   };
 }
 
-/** Holds back a log function that repeats itself: what comes within a second of the last is dropped. */
+/**
+ * Holds back a log function that repeats itself: of what comes within a second
+ * of the last line, the newest is written when the second is over.
+ */
 export function onceASecond(
   write: (message: string) => void,
-  now = () => performance.now(),
+  { now = () => performance.now(), wait = pass }: {
+    now?: () => number;
+    wait?: (ms: number) => Promise<unknown>;
+  } = {},
 ): (message: string) => void {
   let writtenAt = -Infinity;
-  return (message) => {
-    if (now() - writtenAt < 1000) return;
+  let newest: string | undefined;
+  const writeNewest = () => {
     writtenAt = now();
-    write(message);
+    write(newest!);
+    newest = undefined;
+  };
+  return (message) => {
+    const isWaiting = newest !== undefined;
+    newest = message;
+    const rest = writtenAt + 1000 - now();
+    if (rest <= 0 && !isWaiting) writeNewest();
+    else if (!isWaiting) void wait(rest).then(writeNewest);
   };
 }
 

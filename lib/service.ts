@@ -4,13 +4,13 @@ import { CertificateWatch } from "./certificate_watch.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { type Endpoint, endpointText } from "./endpoint.ts";
 import { createHandler } from "./handler.ts";
-import { pass } from "./http_server.ts";
 import { listen } from "./listener.ts";
 import type { Log } from "./log.ts";
 import { MemoryWatch } from "./memory_watch.ts";
 import { Nameserver } from "./nameserver.ts";
 import { createNsupdate, type Nsupdate } from "./nsupdate.ts";
 import { createUpdater } from "./updater.ts";
+import { pass } from "./wait.ts";
 
 export interface ServiceOptions {
   /** Reads the configuration and all files that it names; throws ConfigError. */

@@ -7,6 +7,7 @@ import {
   onceASecond,
   oneLine,
 } from "../lib/log.ts";
+import { within } from "./support.ts";
 
 /** What every level writes, in order. */
 function written(options: LogOptions, message = "m"): string[] {
@@ -180,33 +181,46 @@ Deno.test("limitFlood() writes ten lines a second and uses a real timer unless t
   assertEquals(lines, [...Array(9).fill("m"), "+1"]);
 });
 
-Deno.test("onceASecond() drops what comes within a second of the last line that was written", () => {
+Deno.test("onceASecond() writes the newest of a second when it is over", async () => {
   const lines: string[] = [];
+  const waits: { ms: number; end: () => void }[] = [];
   let time = 5000;
-  const log = onceASecond((line) => lines.push(line), () => time);
-  // What is dropped does not begin another second.
-  const table: [number, boolean][] = [
-    [0, true],
-    [0, false],
-    [999, false],
-    [1, true],
-    [600, false],
-    [
-      600,
-      true,
-    ],
-    [5000, true],
-  ];
-  for (const [i, [ms, isWritten]] of table.entries()) {
-    time += ms;
-    log(`${i}`);
-    assertEquals(lines.splice(0), isWritten ? [`${i}`] : [], `line ${i}`);
-  }
+  const wait = (ms: number) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    waits.push({ ms, end: resolve });
+    return promise;
+  };
+  const log = onceASecond((line) => lines.push(line), { now: () => time, wait });
+  log("first");
+  assertEquals(lines, ["first"]);
+  time += 300;
+  for (const text of ["second", "third", "fourth"]) log(text);
+  assertEquals([lines, waits.map(({ ms }) => ms)], [["first"], [700]]);
+  time += 700;
+  waits[0]!.end();
+  await Promise.resolve();
+  assertEquals(lines, ["first", "fourth"]);
+  // This began another second.
+  time += 999;
+  log("fifth");
+  assertEquals([lines.length, waits[1]!.ms], [2, 1]);
+  time += 1;
+  waits[1]!.end();
+  await Promise.resolve();
+  time += 1000;
+  log("sixth");
+  assertEquals([lines, waits.length], [["first", "fourth", "fifth", "sixth"], 2]);
 });
 
-Deno.test("onceASecond() has a clock unless told otherwise", () => {
+Deno.test("onceASecond() has a clock unless told otherwise", async () => {
   const lines: string[] = [];
-  const log = onceASecond((line) => lines.push(line));
-  for (const text of ["first", "second"]) log(text);
+  const over = Promise.withResolvers<void>();
+  const log = onceASecond((line) => {
+    lines.push(line);
+    if (lines.length === 2) over.resolve();
+  });
+  for (const text of ["first", "second", "third"]) log(text);
   assertEquals(lines, ["first"]);
+  await within(over.promise, "the newest line");
+  assertEquals(lines, ["first", "third"]);
 });
