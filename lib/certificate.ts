@@ -72,6 +72,11 @@ export async function loadCertificate(
   };
 }
 
+/** Whether two are the same, wherever they were read. */
+export function isSameCertificate(a: Certificate, b: Certificate): boolean {
+  return a.cert === b.cert && a.key === b.key;
+}
+
 async function read(setting: "cert" | "key", file: string, readFile?: ReadFile): Promise<string> {
   try {
     return await readText(file, readFile);

@@ -1,6 +1,11 @@
 /** Finds out when a certificate's files have changed, as at a renewal. */
 
-import { type Certificate, CertificateError, loadCertificate } from "./certificate.ts";
+import {
+  type Certificate,
+  CertificateError,
+  isSameCertificate,
+  loadCertificate,
+} from "./certificate.ts";
 import type { Log } from "./log.ts";
 
 export interface CertificateWatchOptions {
@@ -32,7 +37,7 @@ export class CertificateWatch {
     try {
       const found = await load(certFile, keyFile);
       this.#hadFault = false;
-      if (found.cert !== current.cert || found.key !== current.key) return found;
+      if (!isSameCertificate(found, current)) return found;
       this.#version = version;
       return undefined;
     } catch (error) {

@@ -1,6 +1,6 @@
 /** Which HTTP and HTTPS servers there are: started, changed while they serve, stopped. */
 
-import type { Certificate } from "./certificate.ts";
+import { type Certificate, isSameCertificate } from "./certificate.ts";
 import { type Endpoint, endpointText } from "./endpoint.ts";
 import { explain, HttpServer, ListenError, type Serve, type ServerParts } from "./http_server.ts";
 import { HttpsServers } from "./https_server.ts";
@@ -127,7 +127,9 @@ class Servers implements Listeners {
   #useCertificate(certificate: Certificate): void {
     try {
       if (this.#https === undefined) this.#https = new HttpsServers(certificate, this.#parts);
-      else if (!isSame(certificate, this.#https.certificate)) this.#https.use(certificate);
+      else if (!isSameCertificate(certificate, this.#https.certificate)) {
+        this.#https.use(certificate);
+      }
     } catch (error) {
       throw ListenError.of("https", error);
     }
@@ -155,8 +157,7 @@ class Servers implements Listeners {
       try {
         return this.#start(name, listener);
       } catch (error) {
-        const isTaken = (error as Error).cause instanceof Deno.errors.AddrInUse;
-        if (!isTaken || performance.now() > deadline) throw error;
+        if (!isTaken(error) || performance.now() > deadline) throw error;
         await new Promise((resolve) => setTimeout(resolve, 1));
       }
     }
@@ -175,6 +176,11 @@ class Servers implements Listeners {
   }
 }
 
+/** Whether another listens at the port already. */
+function isTaken(error: unknown): boolean {
+  return error instanceof ListenError && error.cause instanceof Deno.errors.AddrInUse;
+}
+
 /** Opens every address, of both families. */
 function openAll(open: (hostname: string) => Stoppable): Stoppable[] {
   let all;
@@ -182,8 +188,7 @@ function openAll(open: (hostname: string) => Stoppable): Stoppable[] {
     all = open("::");
   } catch (error) {
     // A host without IPv6 has no "::"; where it is the port that is at fault, 0.0.0.0 says so too.
-    const isTaken = (error as Error).cause instanceof Deno.errors.AddrInUse;
-    if (!(error instanceof ListenError) || isTaken) throw error;
+    if (!(error instanceof ListenError) || isTaken(error)) throw error;
     return [open("0.0.0.0")];
   }
   try {
@@ -192,8 +197,4 @@ function openAll(open: (hostname: string) => Stoppable): Stoppable[] {
   } catch {
     return [all];
   }
-}
-
-function isSame(a: Certificate, b: Certificate): boolean {
-  return a.cert === b.cert && a.key === b.key;
 }
