@@ -2,12 +2,12 @@
 
 import { check } from "./lib/check.ts";
 import { type Command, HELP, parseCommandLine, UsageError } from "./lib/cli.ts";
-import { ConfigError, loadConfig } from "./lib/config.ts";
-import { keyText, newKey } from "./lib/key.ts";
-import { ListenError } from "./lib/listener.ts";
+import { ConfigError, loadConfig } from "./lib/config/config.ts";
+import { keyText, newKey } from "./lib/update_key.ts";
+import { ListenError } from "./lib/http/listener.ts";
 import { createLog } from "./lib/log.ts";
-import { Nameserver } from "./lib/nameserver.ts";
-import { nsupdateVersion } from "./lib/nsupdate.ts";
+import { Nameserver } from "./lib/dns/nameserver.ts";
+import { nsupdateVersion } from "./lib/dns/nsupdate.ts";
 import { startService } from "./lib/service.ts";
 import project from "./deno.json" with { type: "json" };
 

@@ -1,12 +1,12 @@
 /** `sftdyn check`: the configuration and everything outside it that an update needs. */
 
-import type { Certificate } from "./certificate.ts";
+import type { Certificate } from "./http/certificate.ts";
 import type { Host } from "./clients.ts";
-import { type Config, ConfigError } from "./config.ts";
+import { type Config, ConfigError } from "./config/config.ts";
 import { endpointText } from "./endpoint.ts";
 import { FileError, readText } from "./file.ts";
-import { LookupError, type Nameserver } from "./nameserver.ts";
-import { parseTsigKey } from "./tsig.ts";
+import { LookupError, type Nameserver } from "./dns/nameserver.ts";
+import { parseTsigKey } from "./config/tsig_key.ts";
 
 export interface CheckOptions {
   load: () => Promise<Config>;

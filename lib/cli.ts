@@ -1,10 +1,10 @@
 /** The command line: options, commands, help. */
 
 import { parseArgs } from "@std/cli/parse-args";
-import type { Overrides } from "./config.ts";
+import type { Overrides } from "./config/config.ts";
 import { type Hostname, parseHostname } from "./hostname.ts";
 import { type Level, LEVELS } from "./log.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "./closest_word.ts";
 
 export type Command =
   | { readonly name: "help" | "version" }

@@ -1,6 +1,6 @@
 /** The log: one line an event on stderr, for systemd's journal or for a person; no secrets. */
 
-import { pass } from "./wait.ts";
+import { pass } from "./delay.ts";
 
 export const LEVELS = ["error", "warning", "info", "debug"] as const;
 export type Level = typeof LEVELS[number];

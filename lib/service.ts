@@ -1,16 +1,16 @@
 /** sftdyn while it serves: its parts wired together, exchanged at a reload, ended in good order. */
 
-import { CertificateWatch } from "./certificate_watch.ts";
-import { type Config, ConfigError } from "./config.ts";
+import { CertificateWatch } from "./http/certificate_watch.ts";
+import { type Config, ConfigError } from "./config/config.ts";
 import { type Endpoint, endpointText } from "./endpoint.ts";
-import { createHandler } from "./handler.ts";
-import { listen } from "./listener.ts";
+import { createHandler } from "./http/handler.ts";
+import { listen } from "./http/listener.ts";
 import type { Log } from "./log.ts";
-import { MemoryWatch } from "./memory_watch.ts";
-import { Nameserver } from "./nameserver.ts";
-import { createNsupdate, type Nsupdate } from "./nsupdate.ts";
-import { createUpdater } from "./updater.ts";
-import { pass } from "./wait.ts";
+import { MemoryWatch } from "./http/memory_watch.ts";
+import { Nameserver } from "./dns/nameserver.ts";
+import { createNsupdate, type Nsupdate } from "./dns/nsupdate.ts";
+import { createUpdater } from "./dns/updater.ts";
+import { pass } from "./delay.ts";
 
 export interface ServiceOptions {
   /** Reads the configuration and all files that it names; throws ConfigError. */

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { Certificate } from "../lib/certificate.ts";
+import type { Certificate } from "../lib/http/certificate.ts";
 import { check, type CheckOptions } from "../lib/check.ts";
 import { Clients, digest } from "../lib/clients.ts";
-import { type Config, ConfigError } from "../lib/config.ts";
+import { type Config, ConfigError } from "../lib/config/config.ts";
 import { parseHostname } from "../lib/hostname.ts";
-import { LookupError, type Nameserver } from "../lib/nameserver.ts";
+import { LookupError, type Nameserver } from "../lib/dns/nameserver.ts";
 
 const FILE = "/etc/sftdyn/sftdyn.toml";
 const FILE_LINE = `ok: ${FILE}: http 8080; 1 client`;

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { DEFAULT_FILE, HELP, parseCommandLine, UsageError } from "../lib/cli.ts";
-import type { Overrides } from "../lib/config.ts";
+import type { Overrides } from "../lib/config/config.ts";
 import type { Level } from "../lib/log.ts";
 
 function parse(line: string) {

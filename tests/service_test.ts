@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { type Config, ConfigError, loadConfig } from "../lib/config.ts";
-import { ListenError } from "../lib/listener.ts";
+import { type Config, ConfigError, loadConfig } from "../lib/config/config.ts";
+import { ListenError } from "../lib/http/listener.ts";
 import { createLog } from "../lib/log.ts";
 import { type Service, type ServiceOptions, startService } from "../lib/service.ts";
 import { freePort, output } from "../tools/named.ts";

@@ -28,7 +28,7 @@ export async function deno(args: string[], env: Record<string, string> = {}): Pr
 
 async function loadsFromJsr(...flags: string[]): Promise<boolean> {
   const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["cache", "--quiet", "--frozen", ...flags, "main.ts", "tests/toml_test.ts"],
+    args: ["cache", "--quiet", "--frozen", ...flags, "main.ts", "tests/config/toml_test.ts"],
     cwd: ROOT,
     stdout: "null",
     stderr: "null",

@@ -52,7 +52,7 @@ Deno.test("sftdyn.toml.example with everything uncommented serves its clients", 
 });
 
 Deno.test("sftdyn.toml.example explains every name that the configuration has", async () => {
-  const source = await Deno.readTextFile(`${ROOT}/lib/config.ts`);
+  const source = await Deno.readTextFile(`${ROOT}/lib/config/config.ts`);
   const names = /const NAMES = \[([^\]]*)\]/.exec(source)![1]!.match(/\w+/g)!;
   for (const name of names) {
     if (name === "clients") assertStringIncludes(EXAMPLE, "\n[clients]\n");

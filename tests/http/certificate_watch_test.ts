@@ -1,8 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Certificate, CertificateError, loadCertificate } from "../lib/certificate.ts";
-import { CertificateWatch, type CertificateWatchOptions } from "../lib/certificate_watch.ts";
-import type { Log } from "../lib/log.ts";
-import { output } from "../tools/named.ts";
+import { type Certificate, CertificateError, loadCertificate } from "../../lib/http/certificate.ts";
+import {
+  CertificateWatch,
+  type CertificateWatchOptions,
+} from "../../lib/http/certificate_watch.ts";
+import type { Log } from "../../lib/log.ts";
+import { output } from "../../tools/named.ts";
 
 function certificateOf(cert: string, key = cert): Certificate {
   const date = new Date(0);

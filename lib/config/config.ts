@@ -1,12 +1,12 @@
 /** sftdyn.toml and the command line's overrides to a Config in which everything is checked. */
 
-import { type Network, parseNetwork } from "./address.ts";
-import { type Certificate, CertificateError, loadCertificate } from "./certificate.ts";
-import { Clients, digest, type Host } from "./clients.ts";
-import { type Endpoint, endpointText, parseListen, parseNameserver } from "./endpoint.ts";
-import { FileError, type ReadFile, readText, relativeTo } from "./file.ts";
-import { type Hostname, parseHostname } from "./hostname.ts";
-import { nearest } from "./nearest.ts";
+import { type Network, parseNetwork } from "../address.ts";
+import { type Certificate, CertificateError, loadCertificate } from "../http/certificate.ts";
+import { Clients, digest, type Host } from "../clients.ts";
+import { type Endpoint, endpointText, parseListen, parseNameserver } from "../endpoint.ts";
+import { FileError, type ReadFile, readText, relativeTo } from "../file.ts";
+import { type Hostname, parseHostname } from "../hostname.ts";
+import { nearest } from "../closest_word.ts";
 import { parseToml, type TomlNode, type TomlTable } from "./toml.ts";
 
 export const PROXY_HEADERS = ["X-Forwarded-For", "X-Real-IP"] as const;

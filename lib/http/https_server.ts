@@ -14,7 +14,7 @@ import {
   type Serve,
   type ServerParts,
 } from "./http_server.ts";
-import { sleep } from "./wait.ts";
+import { sleep } from "../delay.ts";
 
 /** Connections without a request under way that are kept; of more, the oldest is closed. */
 const MAX_QUIET = 2000;

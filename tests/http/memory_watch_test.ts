@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { MemoryWatch } from "../lib/memory_watch.ts";
+import { MemoryWatch } from "../../lib/http/memory_watch.ts";
 
 /** At which looks the memory is trimmed, given what is resident at each, in MB; trimming sets it. */
 function trims(start: number, readings: number[]): number[] {

@@ -3,15 +3,15 @@
  * addresses that are known to be in the zone.
  */
 
-import { type Address, local } from "./address.ts";
-import type { Host } from "./clients.ts";
+import { type Address, local } from "../address.ts";
+import type { Host } from "../clients.ts";
 import type { AddressType } from "./dns.ts";
-import type { Hostname } from "./hostname.ts";
-import { limitFlood, type Log } from "./log.ts";
-import { limitMessages, type NextMessage } from "./message_size.ts";
+import type { Hostname } from "../hostname.ts";
+import { limitFlood, type Log } from "../log.ts";
+import { limitMessages, type NextMessage } from "./message_limit.ts";
 import type { Nameserver } from "./nameserver.ts";
 import type { Change, Nsupdate, Outcome } from "./nsupdate.ts";
-import { HostRecord, type Result, type Wish } from "./record.ts";
+import { HostRecord, type Result, type Wish } from "./host_record.ts";
 
 export type { Result };
 

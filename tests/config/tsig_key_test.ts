@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { parseTsigKey } from "../lib/tsig.ts";
-import { belowFrom } from "./support.ts";
+import { parseTsigKey } from "../../lib/config/tsig_key.ts";
+import { belowFrom } from "../support.ts";
 
 /** 64 octets, as tsig-keygen -a hmac-sha512 makes them. */
 const SECRET =

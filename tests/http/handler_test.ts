@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { parseAddress, parseNetwork } from "../lib/address.ts";
-import { Clients, digest, keyId } from "../lib/clients.ts";
-import type { ProxyHeader } from "../lib/config.ts";
-import { clientAddress, createHandler, keyOf } from "../lib/handler.ts";
-import { parseHostname } from "../lib/hostname.ts";
-import { createLog } from "../lib/log.ts";
-import type { Result } from "../lib/updater.ts";
-import { belowFrom } from "./support.ts";
+import { parseAddress, parseNetwork } from "../../lib/address.ts";
+import { Clients, digest, keyId } from "../../lib/clients.ts";
+import type { ProxyHeader } from "../../lib/config/config.ts";
+import { clientAddress, createHandler, keyOf } from "../../lib/http/handler.ts";
+import { parseHostname } from "../../lib/hostname.ts";
+import { createLog } from "../../lib/log.ts";
+import type { Result } from "../../lib/dns/updater.ts";
+import { belowFrom } from "../support.ts";
 
 const KEY = "4bea92410b3146d0cfe";
 const CLIENTS: Record<string, string[]> = {

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { Certificate } from "../lib/certificate.ts";
-import { type Endpoint, endpointText } from "../lib/endpoint.ts";
-import type { Handler } from "../lib/handler.ts";
-import { listen, ListenError, type Listeners, type Serve } from "../lib/listener.ts";
-import { createLog } from "../lib/log.ts";
-import { freePort, output } from "../tools/named.ts";
-import { within } from "./support.ts";
+import type { Certificate } from "../../lib/http/certificate.ts";
+import { type Endpoint, endpointText } from "../../lib/endpoint.ts";
+import type { Handler } from "../../lib/http/handler.ts";
+import { listen, ListenError, type Listeners, type Serve } from "../../lib/http/listener.ts";
+import { createLog } from "../../lib/log.ts";
+import { freePort, output } from "../../tools/named.ts";
+import { within } from "../support.ts";
 
 /** Milliseconds after which what is waited for will not happen any more. */
 const DEADLINE = 10_000;

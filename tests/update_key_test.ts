@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { keyText, newKey } from "../lib/key.ts";
+import { keyText, newKey } from "../lib/update_key.ts";
 
 Deno.test("newKey() makes 160 random bits into 40 hex digits", () => {
   const count = <T extends ArrayBufferView | null>(array: T): T => {

@@ -1,8 +1,8 @@
 /** One of Deno's HTTP servers: started, and opened again if it ends by itself. */
 
 import type { Handler } from "./handler.ts";
-import type { Log } from "./log.ts";
-import { pass, sleep } from "./wait.ts";
+import type { Log } from "../log.ts";
+import { pass, sleep } from "../delay.ts";
 
 /** What is used of Deno.serve. */
 export type Serve = (

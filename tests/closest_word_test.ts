@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { nearest } from "../lib/nearest.ts";
+import { nearest } from "../lib/closest_word.ts";
 
 const WORDS = ["http", "https", "cert", "key", "nskeyfile", "ttl", "trusted_proxies"];
 

@@ -6,7 +6,7 @@ import {
   isSameCertificate,
   loadCertificate,
 } from "./certificate.ts";
-import type { Log } from "./log.ts";
+import type { Log } from "../log.ts";
 
 export interface CertificateWatchOptions {
   log: Log;

@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { type Certificate, loadCertificate } from "../lib/certificate.ts";
-import type { Handler } from "../lib/handler.ts";
-import type { Serve } from "../lib/http_server.ts";
-import { HttpsServers } from "../lib/https_server.ts";
-import { createLog, onceASecond } from "../lib/log.ts";
-import { freePort, output } from "../tools/named.ts";
-import { within } from "./support.ts";
+import { type Certificate, loadCertificate } from "../../lib/http/certificate.ts";
+import type { Handler } from "../../lib/http/handler.ts";
+import type { Serve } from "../../lib/http/http_server.ts";
+import { HttpsServers } from "../../lib/http/https_server.ts";
+import { createLog, onceASecond } from "../../lib/log.ts";
+import { freePort, output } from "../../tools/named.ts";
+import { within } from "../support.ts";
 
 let folder: string;
 let first: Certificate;

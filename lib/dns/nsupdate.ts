@@ -3,10 +3,10 @@
  * stdin and tells each reply on stderr; it is the only program that sftdyn starts.
  */
 
-import { local, parseAddress } from "./address.ts";
+import { local, parseAddress } from "../address.ts";
 import type { AddressType } from "./dns.ts";
-import type { Endpoint } from "./endpoint.ts";
-import type { Hostname } from "./hostname.ts";
+import type { Endpoint } from "../endpoint.ts";
+import type { Hostname } from "../hostname.ts";
 import { type NsupdateProcess, type Reply, Session } from "./nsupdate_session.ts";
 
 /** One record as it is to be: the RRset of this name and type is this address alone. */

@@ -1,8 +1,8 @@
 /** One record in the update engine. */
 
-import type { Address } from "./address.ts";
+import type { Address } from "../address.ts";
 import type { AddressType } from "./dns.ts";
-import type { Hostname } from "./hostname.ts";
+import type { Hostname } from "../hostname.ts";
 
 /** What became of a host's record; BUSY: too many wait already. */
 export type Result = "OK" | "UPTODATE" | "FAIL" | "BUSY";

@@ -1,10 +1,10 @@
 /** Which HTTP and HTTPS servers there are: started, changed while they serve, stopped. */
 
 import { type Certificate, isSameCertificate } from "./certificate.ts";
-import { type Endpoint, endpointText } from "./endpoint.ts";
+import { type Endpoint, endpointText } from "../endpoint.ts";
 import { explain, HttpServer, ListenError, type Serve, type ServerParts } from "./http_server.ts";
 import { HttpsServers } from "./https_server.ts";
-import { onceASecond } from "./log.ts";
+import { onceASecond } from "../log.ts";
 
 export { ListenError, type Serve };
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { parse } from "@std/toml";
-import { parseToml, type TomlTable } from "../lib/toml.ts";
-import { belowFrom } from "./support.ts";
+import { parseToml, type TomlTable } from "../../lib/config/toml.ts";
+import { belowFrom } from "../support.ts";
 
 /** Every value under its dotted name, with its line: `{ "a.b": [LINE, VALUE] }`. */
 function flat(table: TomlTable, prefix = ""): Record<string, [number, unknown]> {

@@ -1,6 +1,6 @@
 /** The TLS certificate and its key: read, and proved to be a pair that TLS can use. */
 
-import { FileError, type ReadFile, readText } from "./file.ts";
+import { FileError, type ReadFile, readText } from "../file.ts";
 
 export interface Certificate {
   /** Where certificate and key were read. */

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import type { Host } from "../lib/clients.ts";
-import { type Config, ConfigError, loadConfig, type Overrides } from "../lib/config.ts";
-import { endpointText } from "../lib/endpoint.ts";
-import { belowFrom } from "./support.ts";
+import type { Host } from "../../lib/clients.ts";
+import { type Config, ConfigError, loadConfig, type Overrides } from "../../lib/config/config.ts";
+import { endpointText } from "../../lib/endpoint.ts";
+import { belowFrom } from "../support.ts";
 
 const FILE = "/etc/sftdyn/sftdyn.toml";
 /** SHA-256 of "abc" (FIPS 180-4). */

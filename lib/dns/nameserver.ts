@@ -4,7 +4,7 @@
  * neither REFUSED from "no such name" nor whether the server is an authority.
  */
 
-import { parseAddress } from "./address.ts";
+import { parseAddress } from "../address.ts";
 import {
   addressText,
   type AddressType,
@@ -14,8 +14,8 @@ import {
   type Reply,
   TYPES,
 } from "./dns.ts";
-import { type Endpoint, endpointText } from "./endpoint.ts";
-import type { Hostname } from "./hostname.ts";
+import { type Endpoint, endpointText } from "../endpoint.ts";
+import type { Hostname } from "../hostname.ts";
 
 export interface NameserverOptions {
   /** undefined is the one on this machine. */

@@ -1,16 +1,16 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { parseAddress } from "../lib/address.ts";
-import { parseHostname } from "../lib/hostname.ts";
-import type { Log } from "../lib/log.ts";
-import type { Change, Outcome } from "../lib/nsupdate.ts";
+import { parseAddress } from "../../lib/address.ts";
+import { parseHostname } from "../../lib/hostname.ts";
+import type { Log } from "../../lib/log.ts";
+import type { Change, Outcome } from "../../lib/dns/nsupdate.ts";
 import {
   createUpdater,
   type Result,
   type Updater,
   type UpdaterOptions,
   type UpdaterSettings,
-} from "../lib/updater.ts";
-import { generator } from "./support.ts";
+} from "../../lib/dns/updater.ts";
+import { generator } from "../support.ts";
 
 const DONE: Outcome = { kind: "done" };
 const REFUSED: Outcome = { kind: "refused", reason: "the nameserver says REFUSED" };

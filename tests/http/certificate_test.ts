@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { CertificateError, loadCertificate } from "../lib/certificate.ts";
+import { CertificateError, loadCertificate } from "../../lib/http/certificate.ts";
 
 let folder: string;
 

@@ -5,8 +5,8 @@ import {
   type DnsRecord,
   encodeQuery,
   type RecordType,
-} from "../lib/dns.ts";
-import { belowFrom } from "./support.ts";
+} from "../../lib/dns/dns.ts";
+import { belowFrom } from "../support.ts";
 
 const AAAA = "20010db8000000000000000000000001";
 /** example. */

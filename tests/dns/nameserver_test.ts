@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { type RecordType, TYPES } from "../lib/dns.ts";
-import { parseHostname } from "../lib/hostname.ts";
-import { LookupError, Nameserver, type NameserverOptions } from "../lib/nameserver.ts";
-import { freePort, startNamed } from "../tools/named.ts";
-import { within } from "./support.ts";
+import { type RecordType, TYPES } from "../../lib/dns/dns.ts";
+import { parseHostname } from "../../lib/hostname.ts";
+import { LookupError, Nameserver, type NameserverOptions } from "../../lib/dns/nameserver.ts";
+import { freePort, startNamed } from "../../tools/named.ts";
+import { within } from "../support.ts";
 
 /** Milliseconds after which what is waited for will not happen any more. */
 const DEADLINE = 10_000;

@@ -1,11 +1,11 @@
 /** Request to response: the secret URL's protocol. */
 
 import { STATUS_CODE } from "@std/http/status";
-import { type Address, contains, type Network, parseAddress, unusable } from "./address.ts";
-import { type Clients, digest, type Hosts, keyId } from "./clients.ts";
-import type { ProxyHeader } from "./config.ts";
-import { limitFlood, type Log } from "./log.ts";
-import type { Result, Updater } from "./updater.ts";
+import { type Address, contains, type Network, parseAddress, unusable } from "../address.ts";
+import { type Clients, digest, type Hosts, keyId } from "../clients.ts";
+import type { ProxyHeader } from "../config/config.ts";
+import { limitFlood, type Log } from "../log.ts";
+import type { Result, Updater } from "../dns/updater.ts";
 
 export interface HandlerOptions {
   clients: Clients;

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { parseAddress } from "../lib/address.ts";
-import { parseHostname } from "../lib/hostname.ts";
-import { createLog } from "../lib/log.ts";
+import { parseAddress } from "../../lib/address.ts";
+import { parseHostname } from "../../lib/hostname.ts";
+import { createLog } from "../../lib/log.ts";
 import {
   type Change,
   createNsupdate,
@@ -10,9 +10,9 @@ import {
   type NsupdateProcess,
   nsupdateVersion,
   type Outcome,
-} from "../lib/nsupdate.ts";
-import { createUpdater } from "../lib/updater.ts";
-import { type Named, startNamed } from "../tools/named.ts";
+} from "../../lib/dns/nsupdate.ts";
+import { createUpdater } from "../../lib/dns/updater.ts";
+import { type Named, startNamed } from "../../tools/named.ts";
 
 const SERVER = { hostname: "192.0.2.53", port: 5353 };
 const DONE: Outcome = { kind: "done" };
