@@ -3,8 +3,8 @@
 /** Nobody means a known word with more letters than this, and longer ones take long. */
 const LONGEST = 32;
 
-/** The word with the smallest edit distance, if it is near enough to be meant. */
-export function nearest(typed: string, words: Iterable<string>): string | undefined {
+/** The word with the smallest edit distance, if it is close enough to be meant. */
+export function closestWord(typed: string, words: Iterable<string>): string | undefined {
   if (typed.length > LONGEST) return undefined;
   let best: string | undefined;
   let least = Math.floor(typed.length / 3) + 1;

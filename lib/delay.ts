@@ -1,15 +1,15 @@
-/** Time that passes. */
+/** Delays. */
 
 /**
- * Waits so many milliseconds, without keeping the process alive, and without
- * what setTimeout loads of Node: 10 ms of the start and 3 MB.
+ * Resolves after this many milliseconds, without keeping the process alive, and
+ * without the part of Node that setTimeout loads: 10 ms of the start and 3 MB.
  */
-export function pass(ms: number): Promise<unknown> {
+export function delay(ms: number): Promise<unknown> {
   return new Promise((resolve) => AbortSignal.timeout(ms).addEventListener("abort", resolve));
 }
 
-/** Waits so many milliseconds, or until it is told not to. */
-export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+/** Resolves after this many milliseconds, or as soon as the signal is aborted. */
+export function abortableDelay(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);

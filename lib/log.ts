@@ -1,6 +1,6 @@
-/** The log: one line an event on stderr, for systemd's journal or for a person; no secrets. */
+/** The log: one line per event on stderr, for systemd's journal or for a person; no secrets. */
 
-import { pass } from "./delay.ts";
+import { delay as realDelay } from "./delay.ts";
 
 export const LEVELS = ["error", "warning", "info", "debug"] as const;
 export type Level = typeof LEVELS[number];
@@ -13,13 +13,13 @@ const PRIORITY: Record<Level, number> = { error: 3, warning: 4, info: 6, debug: 
 export interface LogOptions {
   /** The least urgent level that is written. */
   level?: Level;
-  /** Whether systemd's journal reads it: lines begin with `<N>` instead of a time. */
+  /** Whether it goes to systemd's journal: lines begin with `<N>` instead of a time. */
   journal?: boolean;
   write?: (line: string) => void;
   now?: () => Date;
 }
 
-/** Makes a log. Control characters in a message are escaped, so that it stays one line. */
+/** Creates a log. Control characters in a message are escaped, so that it stays one line. */
 export function createLog(
   { level = "info", journal = false, write = writeToStderr, now = () => new Date() }: LogOptions =
     {},
@@ -34,7 +34,7 @@ export function createLog(
   return { error: at("error"), warning: at("warning"), info: at("info"), debug: at("debug") };
 }
 
-/** The text with every control character and line separator as `\xNN` or `\uNNNN`. */
+/** The string with every control character and line separator as `\xNN` or `\uNNNN`. */
 export function oneLine(text: string): string {
   // deno-lint-ignore no-control-regex
   return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, (char) => {
@@ -45,71 +45,46 @@ export function oneLine(text: string): string {
   });
 }
 
-export interface FloodOptions {
-  /** Lines a second at the most, the sum included. */
+export interface RateLimit {
+  /** Lines a second at most; 1 unless told otherwise. */
   most?: number;
+  /** The line that stands for several that were held back; the newest of them unless told otherwise. */
+  summary?: (heldBack: number) => string;
+  /** Milliseconds, of a clock that nobody sets. */
   now?: () => number;
-  /** Calls a function after so many milliseconds, without keeping the process alive. */
-  later?: (run: () => void, ms: number) => void;
+  delay?: (ms: number) => Promise<unknown>;
 }
 
 /**
- * Holds back a log function that the network can call at will: what is over
- * the limit is counted, and the count is written when the second is over.
+ * Limits a log function that the network can call at will, or that repeats
+ * itself. What exceeds the limit becomes one line when the second is over:
+ * the first line of the next second.
  */
-export function limitFlood(
+export function limitRate(
   write: (message: string) => void,
-  sum: (count: number) => string,
-  { most = 10, now = Date.now, later = laterUnref }: FloodOptions = {},
+  { most = 1, summary, now = () => performance.now(), delay = realDelay }: RateLimit = {},
 ): (message: string) => void {
-  let windowStart = -Infinity, written = 0, heldBack = 0;
-  const writeSum = () => {
-    write(sum(heldBack));
+  let start = -Infinity, written = 0, heldBack = 0, newest = "";
+  const writeHeldBack = () => {
+    write(heldBack === 1 || summary === undefined ? newest : summary(heldBack));
+    start = now();
+    written = 1;
     heldBack = 0;
   };
   return (message) => {
     const time = now();
-    // A clock that was set back begins a new second, too.
-    if (heldBack === 0 && (time - windowStart >= 1000 || time < windowStart)) {
-      windowStart = time;
+    if (heldBack === 0 && time - start >= 1000) {
+      start = time;
       written = 0;
     }
-    if (written < most - 1) {
+    if (written < most) {
       written++;
       write(message);
-    } else if (++heldBack === 1) later(writeSum, Math.max(0, windowStart + 1000 - time));
-  };
-}
-
-/**
- * Holds back a log function that repeats itself: of what comes within a second
- * of the last line, the newest is written when the second is over.
- */
-export function onceASecond(
-  write: (message: string) => void,
-  { now = () => performance.now(), wait = pass }: {
-    now?: () => number;
-    wait?: (ms: number) => Promise<unknown>;
-  } = {},
-): (message: string) => void {
-  let writtenAt = -Infinity;
-  let newest: string | undefined;
-  const writeNewest = () => {
-    writtenAt = now();
-    write(newest!);
-    newest = undefined;
-  };
-  return (message) => {
-    const isWaiting = newest !== undefined;
+      return;
+    }
     newest = message;
-    const rest = writtenAt + 1000 - now();
-    if (rest <= 0 && !isWaiting) writeNewest();
-    else if (!isWaiting) void wait(rest).then(writeNewest);
+    if (++heldBack === 1) void delay(Math.max(0, start + 1000 - time)).then(writeHeldBack);
   };
-}
-
-function laterUnref(run: () => void, ms: number): void {
-  Deno.unrefTimer(setTimeout(run, ms));
 }
 
 const encoder = new TextEncoder();
@@ -120,6 +95,6 @@ function writeToStderr(line: string): void {
       left = left.subarray(Deno.stderr.writeSync(left));
     }
   } catch {
-    // Nobody reads the log any more, or its disk is full: serving goes on.
+    // Nobody reads the log, or its disk is full: sftdyn keeps serving.
   }
 }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Clients, digest, type Host, keyId } from "../lib/clients.ts";
+import { Clients, digest, type Host, type KeyDigest, keyId, parseDigest } from "../lib/clients.ts";
 import { parseHostname } from "../lib/hostname.ts";
 
 function host(name: string, ttl = 30): Host {
@@ -8,9 +8,12 @@ function host(name: string, ttl = 30): Host {
 
 Deno.test("digest() is the SHA-256 of the key's UTF-8 form, and keyId() its beginning", () => {
   // FIPS 180-4's own example, and `printf 'é' | sha256sum`.
-  const abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+  const abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" as KeyDigest;
   assertEquals(digest("abc"), abc);
-  assertEquals(digest("é"), "4a99557e4033c3539de2eb65472017cad5f9557f7a0625a09f1c3f6e2ba69c4c");
+  assertEquals<string>(
+    digest("é"),
+    "4a99557e4033c3539de2eb65472017cad5f9557f7a0625a09f1c3f6e2ba69c4c",
+  );
   assertEquals(keyId(abc), "ba7816bf");
 });
 
@@ -28,7 +31,9 @@ Deno.test("Clients.find() finds a client by its exact key, or by the key unescap
     "sha256",
   ];
   const clients = new Clients();
-  for (const [i, key] of keys.entries()) clients.add(digest(key), [host(`h${i}.dyn.example`)]);
+  for (const [i, key] of keys.entries()) {
+    clients.add(digest(key), { hosts: [host(`h${i}.dyn.example`)] });
+  }
   const table: [string, string | undefined][] = [
     ["plain", "plain"],
     ["pl%61in", "plain"],
@@ -61,15 +66,15 @@ Deno.test("Clients.find() finds a client by its exact key, or by the key unescap
   ];
   for (const [typed, key] of table) {
     const name = key === undefined ? undefined : `h${keys.indexOf(key)}.dyn.example`;
-    assertEquals([typed, clients.find(typed)?.[0]?.name as string | undefined], [typed, name]);
+    assertEquals([typed, clients.find(typed)?.hosts[0]?.name as string | undefined], [typed, name]);
   }
 });
 
 Deno.test("Clients.add() refuses a second client with a key and keeps the first", () => {
   const clients = new Clients();
-  const first = [host("a.dyn.example"), host("b.dyn.example")];
+  const first = { hosts: [host("a.dyn.example"), host("b.dyn.example")] };
   assertEquals(clients.add(digest("k"), first), true);
-  assertEquals(clients.add(digest("k"), [host("c.dyn.example")]), false);
+  assertEquals(clients.add(digest("k"), { hosts: [host("c.dyn.example")] }), false);
   assertEquals(clients.size, 1);
   assertEquals(clients.find("k"), first);
 });
@@ -77,11 +82,19 @@ Deno.test("Clients.add() refuses a second client with a key and keeps the first"
 Deno.test("Clients.hosts() has every host once, in the order they came", () => {
   const clients = new Clients();
   assertEquals(clients.hosts(), []);
-  clients.add(digest("1"), [host("b.dyn.example", 1), host("a.dyn.example", 2)]);
-  clients.add(digest("2"), [host("c.dyn.example"), host("b.dyn.example", 9)]);
+  clients.add(digest("1"), { hosts: [host("b.dyn.example", 1), host("a.dyn.example", 2)] });
+  clients.add(digest("2"), { hosts: [host("c.dyn.example"), host("b.dyn.example", 9)] });
   assertEquals(clients.hosts(), [
     host("b.dyn.example", 1),
     host("a.dyn.example", 2),
     host("c.dyn.example"),
   ]);
+});
+
+Deno.test("parseDigest() takes 64 hex digits, and nothing else", () => {
+  const abc = digest("abc");
+  assertEquals(parseDigest(abc.toUpperCase()), abc);
+  for (const text of ["", "abc", abc.slice(1), `${abc}0`, `g${abc.slice(1)}`, `${abc}\n`]) {
+    assertEquals(parseDigest(text), undefined, text);
+  }
 });

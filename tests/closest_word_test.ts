@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { nearest } from "../lib/closest_word.ts";
+import { closestWord } from "../lib/closest_word.ts";
 
 const WORDS = ["http", "https", "cert", "key", "nskeyfile", "ttl", "trusted_proxies"];
 
-Deno.test("nearest() finds the word that was meant", () => {
+Deno.test("closestWord() finds the word that was meant", () => {
   const table: [string, string | undefined][] = [
     ["http", "http"],
     ["htttp", "http"], // one too many
@@ -24,17 +24,19 @@ Deno.test("nearest() finds the word that was meant", () => {
     ["listen", undefined],
     ["completely", undefined],
   ];
-  for (const [typed, meant] of table) assertEquals([typed, nearest(typed, WORDS)], [typed, meant]);
+  for (const [typed, meant] of table) {
+    assertEquals([typed, closestWord(typed, WORDS)], [typed, meant]);
+  }
 });
 
-Deno.test("nearest() prefers the nearer word, and the first of two equally near", () => {
-  assertEquals(nearest("abcdefx", ["abcdxyz", "abcdefg"]), "abcdefg");
-  assertEquals(nearest("abcx", ["abcd", "abce"]), "abcd");
-  assertEquals(nearest("abc", []), undefined);
+Deno.test("closestWord() prefers the nearer word, and the first of two equally near", () => {
+  assertEquals(closestWord("abcdefx", ["abcdxyz", "abcdefg"]), "abcdefg");
+  assertEquals(closestWord("abcx", ["abcd", "abce"]), "abcd");
+  assertEquals(closestWord("abc", []), undefined);
 });
 
-Deno.test("nearest() finds no word in a text that is far longer than all of them", () => {
+Deno.test("closestWord() finds no word in a text that is far longer than all of them", () => {
   for (const length of [40, 64, 65, 200, 100_000]) {
-    assertEquals([length, nearest("x".repeat(length), WORDS)], [length, undefined]);
+    assertEquals([length, closestWord("x".repeat(length), WORDS)], [length, undefined]);
   }
 });

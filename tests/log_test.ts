@@ -1,11 +1,11 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
   createLog,
   LEVELS,
-  limitFlood,
+  limitRate,
   type LogOptions,
-  onceASecond,
   oneLine,
+  type RateLimit,
 } from "../lib/log.ts";
 import { within } from "./support.ts";
 
@@ -70,7 +70,7 @@ Deno.test("createLog() writes a whole line to stderr, in pieces if it must", () 
   assertEquals(new Date(time!).toISOString(), time);
 });
 
-Deno.test("createLog() goes on when nobody reads stderr", () => {
+Deno.test("createLog() ignores that nobody reads stderr", () => {
   const fail = () => {
     throw new Deno.errors.BrokenPipe();
   };
@@ -88,139 +88,114 @@ Deno.test("oneLine() escapes control characters and line separators, and nothing
   for (const [text, expected] of table) assertEquals(oneLine(text), expected);
 });
 
-/** A flood limit of 4 lines a second on a clock that is set by hand. */
-function flood(most = 4) {
+/** A log function with a limit, on a clock that is set by hand. */
+function limited(limit: Pick<RateLimit, "most" | "summary">) {
   const lines: string[] = [];
-  const timers: { run: () => void; at: number }[] = [];
-  const clock = { time: 5000 };
-  const log = limitFlood((line) => lines.push(line), (count) => `+${count}`, {
-    most,
-    now: () => clock.time,
-    later: (run, ms) => timers.push({ run, at: clock.time + ms }),
+  const delays: { end: () => void; at: number }[] = [];
+  let time = 5000;
+  const log = limitRate((line) => lines.push(line), {
+    ...limit,
+    now: () => time,
+    delay: (ms) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      delays.push({ end: resolve, at: time + ms });
+      return promise;
+    },
   });
-  const say = (count: number) => {
-    for (let i = 0; i < count; i++) log("m");
-  };
-  /** Moves the clock, and runs what is due; the lines written since the last time. */
-  const pass = (ms: number) => {
-    clock.time += ms;
-    for (const timer of timers.splice(0)) {
-      if (timer.at <= clock.time) timer.run();
-      else timers.push(timer);
-    }
+  /** Moves the clock without a delay that ends; the lines written since the last time. */
+  const skip = (ms: number) => {
+    time += ms;
     return lines.splice(0);
   };
-  return { say, pass, timers };
+  /** Moves the clock, and ends the delays that are due; the lines written since the last time. */
+  const pass = async (ms: number) => {
+    time += ms;
+    for (const delay of delays.splice(0)) {
+      if (delay.at <= time) delay.end();
+      else delays.push(delay);
+    }
+    await Promise.resolve();
+    return lines.splice(0);
+  };
+  const say = (...messages: string[]) => messages.forEach(log);
+  return { say, pass, skip, delays };
 }
 
-Deno.test("limitFlood() writes at most so many lines a second, the last of them the count", () => {
-  const { say, pass, timers } = flood();
-  say(3);
-  assertEquals(pass(500), ["m", "m", "m"]);
-  say(7);
-  assertEquals(timers.map((timer) => timer.at), [6000]);
-  assertEquals(pass(499), []);
-  assertEquals(pass(1), ["+7"]);
-  say(4);
-  assertEquals(pass(999), ["m", "m", "m"]);
-  assertEquals(pass(1), ["+1"]);
-  assertEquals(pass(10_000), []);
-  say(1);
-  assertEquals([pass(0), timers.length], [["m"], 0]);
+const summary = (count: number) => `+${count}`;
+
+Deno.test("limitRate() writes so many lines a second at most, and sums up the others", async () => {
+  const { say, pass, delays } = limited({ most: 3, summary });
+  say("a", "b", "c");
+  assertEquals(await pass(500), ["a", "b", "c"]);
+  say(..."defghij");
+  assertEquals(delays.map(({ at }) => at), [6000]);
+  assertEquals(await pass(499), []);
+  assertEquals(await pass(1), ["+7"]);
+  // The sum is a line of this second.
+  say(..."klmn");
+  assertEquals(await pass(999), ["k", "l"]);
+  assertEquals(await pass(1), ["+2"]);
+  assertEquals(await pass(10_000), []);
+  say("o", "p", "q");
+  assertEquals([await pass(0), delays.length], [["o", "p", "q"], 0]);
 });
 
-Deno.test("limitFlood() lets a slow stream through", () => {
-  const { say, pass, timers } = flood();
+Deno.test("limitRate() writes the one line that it held back instead of a sum", async () => {
+  const { say, pass } = limited({ most: 2, summary });
+  say("a", "b", "c");
+  assertEquals(await pass(1000), ["a", "b", "c"]);
+});
+
+Deno.test("limitRate() lets a slow stream through", async () => {
+  const { say, pass, delays } = limited({ most: 3, summary });
   for (let i = 0; i < 20; i++) {
-    say(3);
-    assertEquals(pass(1000), ["m", "m", "m"]);
+    say("a", "b", "c");
+    assertEquals(await pass(1000), ["a", "b", "c"]);
   }
-  assertEquals(timers.length, 0);
+  assertEquals(delays.length, 0);
 });
 
-Deno.test("limitFlood() goes on counting until a late timer comes", () => {
-  const { say, pass, timers } = flood();
-  say(5);
-  const [timer] = timers.splice(0);
-  assertEquals(pass(3000), ["m", "m", "m"]);
-  say(3);
-  assertEquals(pass(0), []);
-  timer!.run();
-  assertEquals(pass(0), ["+5"]);
+Deno.test("limitRate() keeps holding back until a late delay ends", async () => {
+  const { say, pass, skip } = limited({ most: 3, summary });
+  say(..."abcde");
+  assertEquals(skip(3000), ["a", "b", "c"]);
+  say("f", "g", "h");
+  assertEquals(skip(0), []);
+  assertEquals(await pass(0), ["+5"]);
+  // The second began with this line, not when it was due.
+  say("i", "j", "k");
+  assertEquals(await pass(999), ["i", "j"]);
 });
 
-Deno.test("limitFlood() begins a new second when the clock was set back", () => {
-  const { say, pass, timers } = flood();
-  say(3);
-  assertEquals(pass(-4000), ["m", "m", "m"]);
-  say(4);
-  assertEquals([pass(0), timers.map((timer) => timer.at)], [["m", "m", "m"], [2000]]);
+Deno.test("limitRate() writes a line a second, the newest, unless told otherwise", async () => {
+  const { say, pass, delays } = limited({});
+  say("first");
+  assertEquals(await pass(300), ["first"]);
+  say("second", "third", "fourth");
+  assertEquals(delays.map(({ at }) => at), [6000]);
+  assertEquals(await pass(699), []);
+  assertEquals(await pass(1), ["fourth"]);
+  assertEquals(await pass(999), []);
+  say("fifth");
+  assertEquals([await pass(0), delays.map(({ at }) => at)], [[], [7000]]);
+  assertEquals(await pass(1), ["fifth"]);
+  await pass(1000);
+  say("sixth");
+  assertEquals([await pass(0), delays.length], [["sixth"], 0]);
 });
 
-Deno.test("limitFlood() of one line a second has only the count", () => {
-  const { say, pass } = flood(1);
-  say(2);
-  assertEquals(pass(1000), ["+2"]);
-});
-
-Deno.test("limitFlood() writes ten lines a second and uses a real timer unless told otherwise", async () => {
-  const lines: string[] = [];
-  const isDone = Promise.withResolvers<void>();
-  let time = 0;
-  const log = limitFlood((line) => lines.push(line), (count) => {
-    isDone.resolve();
-    return `+${count}`;
-  }, { now: () => time });
-  for (let i = 0; i < 9; i++) log("m");
-  time = 999;
-  log("m");
-  // The limit's own timer keeps nothing alive.
-  const deadline = setTimeout(() => isDone.reject(new Error("no count came")), 10_000);
-  await isDone.promise;
-  clearTimeout(deadline);
-  assertEquals(lines, [...Array(9).fill("m"), "+1"]);
-});
-
-Deno.test("onceASecond() writes the newest of a second when it is over", async () => {
-  const lines: string[] = [];
-  const waits: { ms: number; end: () => void }[] = [];
-  let time = 5000;
-  const wait = (ms: number) => {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    waits.push({ ms, end: resolve });
-    return promise;
-  };
-  const log = onceASecond((line) => lines.push(line), { now: () => time, wait });
-  log("first");
-  assertEquals(lines, ["first"]);
-  time += 300;
-  for (const text of ["second", "third", "fourth"]) log(text);
-  assertEquals([lines, waits.map(({ ms }) => ms)], [["first"], [700]]);
-  time += 700;
-  waits[0]!.end();
-  await Promise.resolve();
-  assertEquals(lines, ["first", "fourth"]);
-  // This began another second.
-  time += 999;
-  log("fifth");
-  assertEquals([lines.length, waits[1]!.ms], [2, 1]);
-  time += 1;
-  waits[1]!.end();
-  await Promise.resolve();
-  time += 1000;
-  log("sixth");
-  assertEquals([lines, waits.length], [["first", "fourth", "fifth", "sixth"], 2]);
-});
-
-Deno.test("onceASecond() has a clock unless told otherwise", async () => {
+Deno.test("limitRate() has a clock unless told otherwise", async () => {
   const lines: string[] = [];
   const over = Promise.withResolvers<void>();
-  const log = onceASecond((line) => {
+  const log = limitRate((line) => {
     lines.push(line);
     if (lines.length === 2) over.resolve();
   });
+  const started = performance.now();
   for (const text of ["first", "second", "third"]) log(text);
   assertEquals(lines, ["first"]);
   await within(over.promise, "the newest line");
   assertEquals(lines, ["first", "third"]);
+  const ms = performance.now() - started;
+  assert(ms > 950, `after ${ms} ms`);
 });
