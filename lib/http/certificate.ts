@@ -1,11 +1,13 @@
-/** The TLS certificate and its key: read, and proved to be a pair that TLS can use. */
+/** The TLS certificate and its key: read, and proven to be a pair that TLS can use. */
 
+import type { X509Certificate } from "node:crypto";
+import { errorMessage } from "../error_message.ts";
 import { FileError, type ReadFile, readText } from "../file.ts";
 
 export interface Certificate {
-  /** Where certificate and key were read. */
+  /** Where certificate and key were read from. */
   readonly files: readonly [cert: string, key: string];
-  /** PEM: the certificate and those that sign it. */
+  /** PEM: the certificate, followed by those of its issuers. */
   readonly cert: string;
   /** PEM. */
   readonly key: string;
@@ -13,6 +15,19 @@ export interface Certificate {
   readonly notAfter: Date;
   /** Names that it is valid for, as OpenSSL prints them (`DNS:a.example, IP Address:…`). */
   readonly names: string;
+  /** undefined if the file leaves out the root at most. */
+  readonly chainGap: ChainGap | undefined;
+}
+
+/**
+ * Where an issuer's certificate is not in the file, or not in its place. Clients
+ * know roots, not intermediates (RFC 8446, section 4.4.2). A root that itself
+ * issued the server's certificate looks the same.
+ */
+export interface ChainGap {
+  /** Of the certificate after which it is missing. */
+  readonly subject: string;
+  readonly issuer: string;
 }
 
 /** A certificate or key that cannot be used; the message says why and what would be right. */
@@ -27,14 +42,14 @@ export class CertificateError extends Error {
  * Reads a certificate (chain) and its private key, both PEM.
  *
  * @throws {CertificateError} one cannot be read or parsed, they do not belong
- * together, or the certificate is of a kind that TLS here does not take
+ * together, or the certificate is of a kind that TLS here does not accept
  */
 export async function loadCertificate(
   certFile: string,
   keyFile: string,
   readFile?: ReadFile,
 ): Promise<Certificate> {
-  // Much of Node comes along: who serves no HTTPS starts sooner without it.
+  // It loads much of Node: without HTTPS, sftdyn starts faster.
   const { createPrivateKey, X509Certificate } = await import("node:crypto");
   const cert = await read("cert", certFile, readFile);
   const key = await read("key", keyFile, readFile);
@@ -42,26 +57,32 @@ export async function loadCertificate(
     "cert",
     certFile,
     "certificate",
-    () => new X509Certificate(block(cert, "CERTIFICATE")),
+    () => new X509Certificate(block(cert, CERTIFICATE)),
   );
   if (isVersion1(parsed.raw)) {
     throw new CertificateError(
       "cert",
-      `"${certFile}" is an X.509 v1 certificate, which TLS no longer takes; make a v3 one: ` +
-        "openssl req -x509 -newkey rsa:4096 -nodes -days 1337 -keyout privkey.pem " +
-        "-out fullchain.pem -subj /CN=dyn.example -addext subjectAltName=DNS:dyn.example",
+      `"${certFile}" is an X.509 v1 certificate, which TLS does not accept; create a v3 one: ` +
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1337 " +
+        "-keyout privkey.pem -out fullchain.pem -subj /CN=dyn.example -addext subjectAltName=DNS:dyn.example",
     );
   }
   const privateKey = parse(
     "key",
     keyFile,
     "unencrypted private key",
-    () => createPrivateKey(block(key, "(?:RSA |EC )?PRIVATE KEY")),
+    () => createPrivateKey(block(key, PRIVATE_KEY)),
   );
   if (!parsed.checkPrivateKey(privateKey)) {
     throw new CertificateError("key", `"${keyFile}" is not the key of "${certFile}"`);
   }
   tryTls(cert, key, certFile);
+  const chain = parse(
+    "cert",
+    certFile,
+    "chain of certificates",
+    () => blocks(cert, CERTIFICATE).map((pem) => new X509Certificate(pem)),
+  );
   return {
     files: [certFile, keyFile],
     cert,
@@ -69,10 +90,11 @@ export async function loadCertificate(
     notBefore: new Date(parsed.validFrom),
     notAfter: new Date(parsed.validTo),
     names: parsed.subjectAltName ?? parsed.subject,
+    chainGap: findGap(chain),
   };
 }
 
-/** Whether two are the same, wherever they were read. */
+/** Whether two are the same, wherever they were read from. */
 export function isSameCertificate(a: Certificate, b: Certificate): boolean {
   return a.cert === b.cert && a.key === b.key;
 }
@@ -95,9 +117,37 @@ function parse<T>(setting: "cert" | "key", file: string, what: string, run: () =
   }
 }
 
-/** The first PEM block of this kind: one file may hold certificates and the key. */
+const CERTIFICATE = "CERTIFICATE";
+const PRIVATE_KEY = "(?:RSA |EC )?PRIVATE KEY";
+
+/** The PEM blocks of this kind: one file may hold certificates and the key. */
+function blocks(pem: string, label: string): string[] {
+  return pem.match(new RegExp(`-----BEGIN ${label}-----[^-]*-----END ${label}-----`, "g")) ?? [];
+}
+
 function block(pem: string, label: string): string {
-  return new RegExp(`-----BEGIN ${label}-----[^-]*-----END ${label}-----`).exec(pem)![0];
+  return blocks(pem, label)[0]!;
+}
+
+/**
+ * Each certificate must be issued by the next, until one is a root or the file
+ * ends. By names and key identifiers: of some keys, Deno cannot verify a signature.
+ */
+function findGap(chain: readonly X509Certificate[]): ChainGap | undefined {
+  for (const [i, certificate] of chain.entries()) {
+    if (certificate.subject === certificate.issuer) return undefined;
+    const next = chain[i + 1];
+    // The last one's issuer may be a root, unless it is the server's own certificate.
+    if (next === undefined && i > 0) return undefined;
+    if (next === undefined || !certificate.checkIssued(next)) {
+      return { subject: oneLineName(certificate.subject), issuer: oneLineName(certificate.issuer) };
+    }
+  }
+}
+
+/** A distinguished name, of which Node gives a part per line. */
+function oneLineName(name: string): string {
+  return name.replaceAll("\n", ", ");
 }
 
 /**
@@ -110,12 +160,14 @@ function isVersion1(der: Uint8Array): boolean {
   return der[tbs + headerLength(tbs)] !== 0xa0;
 }
 
-/** TLS has the last word on what it takes; a listener that nobody can know asks it. */
+/** TLS itself decides what it accepts: a listener that nobody knows of tries it. */
 function tryTls(cert: string, key: string, certFile: string): void {
   try {
     Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key }).close();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new CertificateError("cert", `"${certFile}" cannot be used for TLS: ${reason}`);
+    throw new CertificateError(
+      "cert",
+      `"${certFile}" cannot be used for TLS: ${errorMessage(error)}`,
+    );
   }
 }

@@ -1,4 +1,4 @@
-/** Finds out when a certificate's files have changed, as at a renewal. */
+/** Notices when a certificate's files have changed, as after a renewal. */
 
 import {
   type Certificate,
@@ -14,7 +14,7 @@ export interface CertificateWatchOptions {
   load?: typeof loadCertificate;
 }
 
-/** Looks when it is told to; reads the files only if their times have changed. */
+/** Checks at each poll; reads the files only if they were modified. */
 export class CertificateWatch {
   readonly #options: Required<CertificateWatchOptions>;
   #version: string | undefined;
@@ -25,11 +25,11 @@ export class CertificateWatch {
   }
 
   /**
-   * What stands now in the files of this certificate, if it is another one. Of
-   * files that cannot be used there is one error line, at the second look: a
-   * renewal writes one file after the other.
+   * The certificate that is now in this one's files, if it is another. Files that
+   * cannot be used are one line in the log, at the second poll: a renewal writes
+   * one file after the other.
    */
-  async look(current: Certificate): Promise<Certificate | undefined> {
+  async poll(current: Certificate): Promise<Certificate | undefined> {
     const { log, load } = this.#options;
     const [certFile, keyFile] = current.files;
     const version = `${await this.#versionOf(certFile)} ${await this.#versionOf(keyFile)}`;
@@ -46,7 +46,7 @@ export class CertificateWatch {
       else {
         this.#hadFault = false;
         this.#version = version;
-        log.error(`https goes on with the former certificate: ${error.message}`);
+        log.error(`https keeps the previous certificate: ${error.message}`);
       }
       return undefined;
     }

@@ -1,49 +1,50 @@
 /**
  * HTTPS whose certificate can change while it serves. A server of Deno's has
- * one certificate for ever, and ending it hangs up on those whose handshake is
- * under way. So the servers stand on loopback, one for each certificate, and
- * every connection to a public port is carried to the newest, byte by byte.
+ * one certificate forever, and stopping it hangs up on those whose handshake is
+ * under way. So the servers listen on loopback, one for each certificate, and
+ * every connection to a public port is relayed to the newest, byte by byte.
  */
 
 import type { Certificate } from "./certificate.ts";
 import {
-  type Address,
   explain,
+  type ListenAddress,
   ListenError,
   openServer,
   type Serve,
   type ServerParts,
 } from "./http_server.ts";
-import { sleep } from "../delay.ts";
+import { abortableDelay } from "../delay.ts";
+import { errorMessage } from "../error_message.ts";
 
-/** Connections without a request under way that are kept; of more, the oldest is closed. */
-const MAX_QUIET = 2000;
+/** Connections without a request under way that are kept; beyond that, the one idle longest is closed. */
+const MAX_IDLE = 2000;
 const LOOPBACK = "127.0.0.1";
 /** Octets: small, as there may be thousands. */
 const BUFFER = 2048;
-/** Milliseconds until a public port is tried again that could take no connection. */
+/** Milliseconds until accept is tried again after it failed. */
 const PAUSE = 10;
 
-/** A client's connection, and the one on which it is carried to the server. */
-interface Carried {
+/** A client's connection, and the one on which it is relayed to the server. */
+interface Relayed {
   readonly client: Deno.TcpConn;
   readonly server: Deno.TcpConn;
   /** Requests. */
   underWay: number;
 }
 
-/** The connections on which no request is under way, the longest quiet first. */
-class Quiet {
-  readonly #connections = new Set<Carried>();
+/** The connections on which no request is under way, the longest idle first. */
+class IdleConnections {
+  readonly #connections = new Set<Relayed>();
 
   constructor(readonly max: number) {}
 
-  add(connection: Carried): void {
+  add(connection: Relayed): void {
     this.#connections.add(connection);
     if (this.#connections.size > this.max) this.closeOldest();
   }
 
-  delete(connection: Carried): void {
+  delete(connection: Relayed): void {
     this.#connections.delete(connection);
   }
 
@@ -55,85 +56,85 @@ class Quiet {
   }
 }
 
-/** A server of Deno's on loopback, and the connections that are carried to it. */
+/** One of Deno's servers on loopback, and the connections that are relayed to it. */
 class Backend {
   readonly #server: ReturnType<Serve>;
   readonly #handler: ServerParts["handler"];
-  readonly #quiet: Quiet;
-  /** By the port that it is carried from: none but these are served. */
-  readonly #carried = new Map<number, Carried>();
+  readonly #idle: IdleConnections;
+  /** By the port that each is relayed from: no others are served. */
+  readonly #relayed = new Map<number, Relayed>();
   #clients = 0;
   #isRetired = false;
-  /** When it serves nobody any more. */
+  /** Resolves when it no longer serves anybody. */
   readonly ended: Promise<void>;
 
-  constructor(readonly certificate: Certificate, parts: ServerParts, quiet: Quiet) {
+  constructor(readonly certificate: Certificate, parts: ServerParts, idle: IdleConnections) {
     const { cert, key } = certificate;
     this.#handler = parts.handler;
-    this.#quiet = quiet;
+    this.#idle = idle;
     this.#server = openServer({ hostname: LOOPBACK, port: 0, cert, key }, {
       ...parts,
       handler: (request, { remoteAddr }) => this.#answer(request, remoteAddr as Deno.NetAddr),
     });
-    // Where file descriptors run out it ends by itself, which the next connection finds.
+    // Without file descriptors it stops by itself, which the next connection notices.
     this.ended = this.#server.finished.catch(() => {});
   }
 
-  /** Carries a connection until the server has ended it; throws if the server cannot be reached. */
-  async carry(client: Deno.TcpConn): Promise<void> {
+  /** Relays a connection until the server has ended it; throws if the server cannot be reached. */
+  async relay(client: Deno.TcpConn): Promise<void> {
     this.#clients++;
     try {
       const server = await Deno.connect({ hostname: LOOPBACK, port: this.#server.addr.port });
-      await this.#carry(client, server);
+      await this.#relay(client, server);
     } finally {
       this.#clients--;
       if (this.#isRetired) this.retire();
     }
   }
 
-  async #carry(client: Deno.TcpConn, server: Deno.TcpConn): Promise<void> {
+  async #relay(client: Deno.TcpConn, server: Deno.TcpConn): Promise<void> {
     const { port } = server.localAddr as Deno.NetAddr;
     const connection = { client, server, underWay: 0 };
-    this.#carried.set(port, connection);
-    this.#quiet.add(connection);
+    this.#relayed.set(port, connection);
+    this.#idle.add(connection);
     try {
       client.setNoDelay();
       server.setNoDelay();
       void copy(client, server).then(() => server.closeWrite()).catch(() => {});
       // Whoever has sent a request may be gone before it is read. Only when the server has ended the
-      // connection does nothing of it come any more, and its port may be another's.
+      // connection does nothing more come from it, and its port may be another's.
       await copy(server, client);
     } finally {
-      this.#quiet.delete(connection);
-      this.#carried.delete(port);
+      this.#idle.delete(connection);
+      this.#relayed.delete(port);
       close(server);
       close(client);
     }
   }
 
-  /** Ends when its last connection has. */
+  /** Stops after its last connection. */
   retire(): void {
     this.#isRetired = true;
     if (this.#clients === 0) this.stop();
   }
 
-  /** Hangs up where nothing is asked, and ends when what is asked is answered. */
+  /** Closes idle connections, and stops when all requests have been answered. */
   stop(): void {
     this.#server.shutdown().catch(() => {});
   }
 
   hangUp(): void {
-    for (const { client, server } of this.#carried.values()) {
+    for (const { client, server } of this.#relayed.values()) {
       close(client);
       close(server);
     }
   }
 
   async #answer(request: Request, { hostname, port }: Deno.NetAddr): Promise<Response> {
-    // Another program on this machine may find the port, and have the same one at another address.
-    const connection = hostname === LOOPBACK ? this.#carried.get(port) : undefined;
+    // Another program on this machine may find the port, and call from the same one of another address.
+    const connection = hostname === LOOPBACK ? this.#relayed.get(port) : undefined;
     if (connection === undefined) return new Response(null, { status: 421 });
-    this.#quiet.delete(connection);
+    this.#idle.delete(connection);
     // With HTTP/2 there may be several.
     connection.underWay++;
     try {
@@ -141,24 +142,24 @@ class Backend {
       return await this.#handler(request, { remoteAddr });
     } finally {
       connection.underWay--;
-      const isOpen = this.#carried.get(port) === connection;
-      if (isOpen && connection.underWay === 0) this.#quiet.add(connection);
+      const isOpen = this.#relayed.get(port) === connection;
+      if (isOpen && connection.underWay === 0) this.#idle.add(connection);
     }
   }
 }
 
-/** Serves HTTPS behind any number of public ports, with a certificate that can change. */
+/** Serves HTTPS on any number of public ports, with a certificate that can change. */
 export class HttpsServers {
   readonly #parts: ServerParts;
-  readonly #quiet: Quiet;
+  readonly #idle: IdleConnections;
   readonly #backends = new Set<Backend>();
   #current: Backend;
   #isStopped = false;
 
-  /** @param maxQuiet connections without a request under way that are kept */
-  constructor(certificate: Certificate, parts: ServerParts, maxQuiet = MAX_QUIET) {
+  /** @param maxIdle connections without a request under way that are kept */
+  constructor(certificate: Certificate, parts: ServerParts, maxIdle = MAX_IDLE) {
     this.#parts = parts;
-    this.#quiet = new Quiet(maxQuiet);
+    this.#idle = new IdleConnections(maxIdle);
     this.#current = this.#open(certificate);
   }
 
@@ -166,75 +167,74 @@ export class HttpsServers {
     return this.#current.certificate;
   }
 
-  /** New connections get this certificate from now on; those that there are go on. */
-  use(certificate: Certificate): void {
-    const former = this.#current;
+  /** New connections get this certificate from now on; existing ones continue. */
+  replaceCertificate(certificate: Certificate): void {
+    const previous = this.#current;
     this.#current = this.#open(certificate);
-    former.retire();
+    previous.retire();
   }
 
   /**
-   * Serves at a public port, until the port is stopped.
+   * Serves on a public port, until the port is stopped.
    *
    * @throws {ListenError}
    */
-  listen(name: string, address: Address): HttpsPort {
+  listen(name: string, address: ListenAddress): HttpsPort {
     const port = new HttpsPort(name, address, {
-      carry: (client) => void this.#carry(client),
+      relay: (client) => void this.#relay(client),
       cannotAccept: (error) => {
-        this.#parts.complain(`${name} cannot take a connection: ${explain(error)}`);
-        this.#quiet.closeOldest();
+        this.#parts.complain(`${name} cannot accept a connection: ${explain(error)}`);
+        this.#idle.closeOldest();
       },
     });
     this.#parts.log.info(`listening on ${name}`);
     return port;
   }
 
-  /** Resolves when what was asked is answered. */
+  /** Resolves when all requests have been answered. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     for (const backend of this.#backends) backend.stop();
     await Promise.all([...this.#backends].map(({ ended }) => ended));
   }
 
-  /** Ends every connection, whatever is under way. */
+  /** Closes every connection, even where a request is under way. */
   hangUp(): void {
     for (const backend of this.#backends) backend.hangUp();
   }
 
   #open(certificate: Certificate): Backend {
-    const backend = new Backend(certificate, this.#parts, this.#quiet);
+    const backend = new Backend(certificate, this.#parts, this.#idle);
     this.#backends.add(backend);
     void backend.ended.then(() => this.#backends.delete(backend));
     return backend;
   }
 
-  async #carry(client: Deno.TcpConn): Promise<void> {
+  async #relay(client: Deno.TcpConn): Promise<void> {
     const backend = this.#current;
     try {
       try {
-        await backend.carry(client);
+        await backend.relay(client);
       } catch (error) {
         if (this.#isStopped || !(error instanceof Deno.errors.ConnectionRefused)) throw error;
-        if (backend === this.#current) this.use(backend.certificate);
-        await this.#current.carry(client);
+        if (backend === this.#current) this.replaceCertificate(backend.certificate);
+        await this.#current.relay(client);
       }
     } catch (error) {
       close(client);
       if (this.#isStopped) return;
-      const reason = error instanceof Error ? error.message : error;
-      this.#parts.complain(`https: a connection was turned away: ${reason}`);
-      this.#quiet.closeOldest();
+      this.#parts.complain(`https: refused a connection: ${errorMessage(error)}`);
+      this.#idle.closeOldest();
     }
   }
 }
 
 interface PortEvents {
-  carry(client: Deno.TcpConn): void;
+  relay(client: Deno.TcpConn): void;
   cannotAccept(error: unknown): void;
 }
 
-/** A public port: takes connections, and hands them on. */
+/** A public port: accepts connections, and passes them on. */
 class HttpsPort {
   readonly #listener: Deno.TcpListener;
   readonly #stopping = new AbortController();
@@ -242,7 +242,7 @@ class HttpsPort {
 
   constructor(
     name: string,
-    address: Address,
+    address: ListenAddress,
     on: PortEvents,
   ) {
     try {
@@ -259,33 +259,33 @@ class HttpsPort {
     await this.#ended;
   }
 
-  async #accept({ carry, cannotAccept }: PortEvents): Promise<void> {
+  async #accept({ relay, cannotAccept }: PortEvents): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
-        carry(await this.#listener.accept());
+        relay(await this.#listener.accept());
       } catch (error) {
         if (signal.aborted) return;
-        // It was reset before it was taken, as port scanners do.
+        // It was reset before it was accepted, as port scanners do.
         if (error instanceof Deno.errors.NotConnected) continue;
         cannotAccept(error);
-        await sleep(PAUSE, signal);
+        await abortableDelay(PAUSE, signal);
       }
     }
   }
 }
 
-/** Copies what comes until the end of it; what nobody takes any more is dropped. */
+/** Copies everything until it ends; what the other side no longer takes is dropped. */
 async function copy(from: Deno.Conn, to: Deno.Conn): Promise<void> {
   const buffer = new Uint8Array(BUFFER);
-  let isTaken = true;
+  let isOpen = true;
   try {
     for (let count; (count = await from.read(buffer)) !== null;) {
-      let left = isTaken ? buffer.subarray(0, count) : buffer.subarray(0, 0);
+      let left = isOpen ? buffer.subarray(0, count) : buffer.subarray(0, 0);
       try {
         while (left.length > 0) left = left.subarray(await to.write(left));
       } catch {
-        isTaken = false;
+        isOpen = false;
       }
     }
   } catch {
@@ -297,6 +297,6 @@ function close(conn: Deno.Conn): void {
   try {
     conn.close();
   } catch {
-    // It is closed already.
+    // Already closed.
   }
 }

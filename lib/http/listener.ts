@@ -1,14 +1,14 @@
-/** Which HTTP and HTTPS servers there are: started, changed while they serve, stopped. */
+/** The HTTP and HTTPS servers: started, changed while they serve, stopped. */
 
 import { type Certificate, isSameCertificate } from "./certificate.ts";
 import { type Endpoint, endpointText } from "../endpoint.ts";
 import { explain, HttpServer, ListenError, type Serve, type ServerParts } from "./http_server.ts";
 import { HttpsServers } from "./https_server.ts";
-import { onceASecond } from "../log.ts";
+import { limitRate } from "../log.ts";
 
 export { ListenError, type Serve };
 
-/** What is to be listened on. */
+/** Where to listen. */
 export interface Wanted {
   http: readonly Endpoint[];
   https: readonly Endpoint[];
@@ -25,12 +25,12 @@ export interface Listeners {
    * Starts what is new and stops what is no longer wanted; the rest is not
    * touched. A new certificate is for new connections.
    *
-   * @throws {ListenError} one cannot be started; then all is as before
+   * @throws {ListenError} one cannot be started; then everything is as before
    */
   update(wanted: Wanted): Promise<void>;
   /**
-   * Takes no more connections and answers what was accepted. What is not
-   * answered after so many ms is left to the end of the process.
+   * Accepts no more connections and answers the requests that are under way.
+   * After so many milliseconds it waits no longer.
    */
   stop(grace: number): Promise<void>;
 }
@@ -43,7 +43,7 @@ interface Listener {
   readonly endpoint: Endpoint;
 }
 
-/** Milliseconds that a port which one of our own gives up may take to be free. */
+/** Milliseconds that a port which another of our servers gives up may take to become free. */
 const HANDOVER = 1000;
 
 /**
@@ -54,7 +54,7 @@ const HANDOVER = 1000;
 export async function listen(
   { handler, log, serve = Deno.serve, ...wanted }: ListenOptions,
 ): Promise<Listeners> {
-  const servers = new Servers({ handler, log, complain: onceASecond(log.error), serve });
+  const servers = new Servers({ handler, log, complain: limitRate(log.error), serve });
   try {
     await servers.update(wanted);
   } catch (error) {
@@ -68,7 +68,7 @@ class Servers implements Listeners {
   readonly #parts: ServerParts;
   /** By scheme and endpoint. */
   readonly #listeners = new Map<string, Listener & { servers: Stoppable[] }>();
-  /** Those that are stopped and still answer. */
+  /** Those that are stopping and still answer. */
   readonly #ending = new Set<Promise<unknown>>();
   #https: HttpsServers | undefined;
 
@@ -87,9 +87,9 @@ class Servers implements Listeners {
     const fresh = [...wanted].filter(([name]) => !this.#listeners.has(name));
     const inUse = (listener: Listener) =>
       gone.some(([, { endpoint }]) => endpoint.port === listener.endpoint.port);
-    const former = this.#https?.certificate;
+    const previous = this.#https?.certificate;
     try {
-      if (https.length > 0) this.#useCertificate(certificate!);
+      if (https.length > 0) this.#setCertificate(certificate!);
       for (const [name, listener] of fresh) if (!inUse(listener)) this.#start(name, listener);
       for (const [name] of gone) this.#stop(name);
       for (const [name, listener] of fresh) if (inUse(listener)) await this.#take(name, listener);
@@ -98,7 +98,7 @@ class Servers implements Listeners {
       for (const [name, listener] of gone) {
         if (!this.#listeners.has(name)) await this.#restore(() => this.#take(name, listener));
       }
-      if (former !== undefined) await this.#restore(() => this.#useCertificate(former));
+      if (previous !== undefined) await this.#restore(() => this.#setCertificate(previous));
       throw error;
     } finally {
       this.#endUnusedHttps();
@@ -109,7 +109,7 @@ class Servers implements Listeners {
     try {
       await attempt();
     } catch (error) {
-      this.#parts.log.error(`cannot go back: ${explain(error)}`);
+      this.#parts.log.error(`cannot restore a previous listener: ${explain(error)}`);
     }
   }
 
@@ -124,11 +124,11 @@ class Servers implements Listeners {
     https?.hangUp();
   }
 
-  #useCertificate(certificate: Certificate): void {
+  #setCertificate(certificate: Certificate): void {
     try {
       if (this.#https === undefined) this.#https = new HttpsServers(certificate, this.#parts);
       else if (!isSameCertificate(certificate, this.#https.certificate)) {
-        this.#https.use(certificate);
+        this.#https.replaceCertificate(certificate);
       }
     } catch (error) {
       throw ListenError.of("https", error);
@@ -151,7 +151,7 @@ class Servers implements Listeners {
     this.#ending.add(ending);
   }
 
-  /** Starts what another of ours is just giving up the port of. */
+  /** Starts a server on a port that another of ours is just giving up. */
   async #take(name: string, listener: Listener): Promise<void> {
     for (const deadline = performance.now() + HANDOVER;;) {
       try {
@@ -176,23 +176,23 @@ class Servers implements Listeners {
   }
 }
 
-/** Whether another listens at the port already. */
+/** Whether the port is already in use. */
 function isTaken(error: unknown): boolean {
   return error instanceof ListenError && error.cause instanceof Deno.errors.AddrInUse;
 }
 
-/** Opens every address, of both families. */
+/** Listens on every address of both families. */
 function openAll(open: (hostname: string) => Stoppable): Stoppable[] {
   let all;
   try {
     all = open("::");
   } catch (error) {
-    // A host without IPv6 has no "::"; where it is the port that is at fault, 0.0.0.0 says so too.
+    // A host without IPv6 has no "::"; if the port is the problem, 0.0.0.0 fails too.
     if (!(error instanceof ListenError) || isTaken(error)) throw error;
     return [open("0.0.0.0")];
   }
   try {
-    // Where net.ipv6.bindv6only is set, "::" does not take IPv4.
+    // Where net.ipv6.bindv6only is set, "::" does not accept IPv4.
     return [all, open("0.0.0.0")];
   } catch {
     return [all];

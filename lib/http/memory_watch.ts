@@ -1,30 +1,30 @@
 /**
- * Gives back to the system what a flood has left. glibc keeps the memory of
- * thousands of ended connections for itself; Deno has it trimmed when a worker
- * ends (malloc_trim(3)), so one that does nothing is started.
+ * Returns memory to the system after a flood. glibc keeps the memory of thousands
+ * of closed connections; Deno trims it when a worker ends (malloc_trim(3)), so one
+ * that does nothing is started.
  */
 
 export interface MemoryWatchOptions {
-  /** The memory that is in use, resident, in octets. */
+  /** The resident memory in octets. */
   resident?: () => number;
-  /** Whether it could be. */
+  /** Whether it was possible. */
   trim?: () => boolean;
 }
 
-/** Octets over the least that there was that are worth it. */
+/** Octets above the lowest reading that make a trim worthwhile. */
 const WORTH = 32 * 2 ** 20;
-/** Looks without a trim after one that gave nothing back, at the most. */
+/** Polls without a trim after one that freed nothing, at most. */
 const LONGEST_PAUSE = 31;
 
-/** Looks when it is told to, and trims as long as that gives something back. */
+/** Checks at each poll, and trims as long as that frees something. */
 export class MemoryWatch {
   readonly #resident: () => number;
   readonly #trim: () => boolean;
   #least: number;
-  /** What was in use before the trim at the last look. */
+  /** What was in use before the trim at the last poll. */
   #before: number | undefined;
   #pause = 0;
-  #looksToSkip = 0;
+  #pollsToSkip = 0;
 
   constructor(
     { resident = () => Deno.memoryUsage().rss, trim = endWorker }: MemoryWatchOptions = {},
@@ -34,22 +34,22 @@ export class MemoryWatch {
     this.#least = resident();
   }
 
-  look(): void {
+  poll(): void {
     const now = this.#resident();
     this.#least = Math.min(this.#least, now);
     if (this.#before !== undefined) {
-      // What is held now may be let go of later: it is tried again, less and less often.
+      // What is in use now may be freed later: it is tried again, less and less often.
       const hasHelped = this.#before - now > WORTH / 2;
       this.#pause = hasHelped ? 0 : Math.min(2 * this.#pause + 1, LONGEST_PAUSE);
-      this.#looksToSkip = this.#pause;
+      this.#pollsToSkip = this.#pause;
       this.#before = undefined;
     }
-    if (this.#looksToSkip > 0) this.#looksToSkip--;
+    if (this.#pollsToSkip > 0) this.#pollsToSkip--;
     else if (now > this.#least + WORTH && this.#trim()) this.#before = now;
   }
 }
 
-/** File descriptors that must be free for it: a worker that finds none ends the process. */
+/** File descriptors that must be free: a worker that finds none ends the process. */
 const FREE = 256;
 
 function endWorker(): boolean {

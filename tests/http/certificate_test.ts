@@ -1,20 +1,28 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { CertificateError, loadCertificate } from "../../lib/http/certificate.ts";
+import { run } from "../../tools/program.ts";
+import { V1_CERTIFICATE, V1_KEY } from "../v1_certificate.ts";
 
 let folder: string;
 
 async function openssl(line: string): Promise<void> {
-  const { success, stderr } = await new Deno.Command("openssl", {
-    args: line.split(" "),
-    cwd: folder,
-    stdin: "null",
-  }).output();
-  assert(success, `openssl ${line}: ${new TextDecoder().decode(stderr)}`);
+  const { code, stderr } = await run(["openssl", ...line.split(" ")], { cwd: folder });
+  assert(code === 0, `openssl ${line}: ${stderr}`);
 }
 
-/** Makes NAME.pem and NAME.key, a certificate that signs itself. */
+/** Makes NAME.pem and NAME.key, a self-signed certificate. */
 async function selfSign(name: string, options: string): Promise<void> {
   await openssl(`req -x509 -nodes -keyout ${name}.key -out ${name}.pem ${options}`);
+}
+
+/** Makes NAME.pem and NAME.key, issued by ISSUER. */
+async function sign(name: string, subject: string, issuer: string, extension: string) {
+  await openssl(`req -nodes ${EC} -keyout ${name}.key -out ${name}.csr -subj ${subject}`);
+  await Deno.writeTextFile(`${folder}/${name}.ext`, `${extension}\n`);
+  await openssl(
+    `x509 -req -in ${name}.csr -CA ${issuer}.pem -CAkey ${issuer}.key -set_serial 1 -days 30 ` +
+      `-extfile ${name}.ext -out ${name}.pem`,
+  );
 }
 
 function load(cert: string, key: string) {
@@ -63,7 +71,7 @@ Deno.test("loadCertificate() names a certificate without alternative names by it
   assertEquals((await load("plain.pem", "plain.key")).names, "CN=plain.example");
 });
 
-Deno.test("loadCertificate() takes the forms that OpenSSL writes", async () => {
+Deno.test("loadCertificate() accepts the forms that OpenSSL writes", async () => {
   await openssl("rsa -in rsa.key -traditional -out rsa1.key");
   await load("rsa.pem", "rsa1.key");
   await openssl("ec -in ec.key -out ec1.key");
@@ -80,6 +88,69 @@ Deno.test("loadCertificate() reads a chain", async () => {
   assertEquals((await load("chain.pem", "ec.key")).names, "DNS:dyn.example, IP Address:192.0.2.1");
 });
 
+Deno.test("loadCertificate() finds where a chain lacks a certificate", async () => {
+  await selfSign("root", `${EC} -days 30 -subj /O=Test/CN=root`);
+  // The same name, but another key, as after a renewal.
+  await selfSign("impostor", `${EC} -days 30 -subj /O=Test/CN=intermediate`);
+  const ca = "basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash";
+  await sign("intermediate", "/O=Test/CN=intermediate", "root", ca);
+  await sign("issuing", "/CN=issuing", "intermediate", ca);
+  const leaf = "subjectAltName=DNS:dyn.example\nauthorityKeyIdentifier=keyid";
+  await sign("leaf", "/CN=dyn.example", "issuing", leaf);
+  await sign("direct", "/CN=dyn.example", "intermediate", leaf);
+  await selfSign("p521", `-newkey ec -pkeyopt ec_paramgen_curve:P-521 -days 30 -subj /CN=p521`);
+  await selfSign("usage", `${EC} -days 30 -subj /CN=u -addext keyUsage=digitalSignature`);
+  await sign("by521", "/CN=dyn.example", "p521", leaf);
+  await sign("own", "/CN=dyn.example", "root", leaf);
+
+  const byIssuing = { subject: "CN=dyn.example", issuer: "CN=issuing" };
+  const byIntermediate = (subject: string) => ({ subject, issuer: "O=Test, CN=intermediate" });
+  const table: [chain: string, gap: { subject: string; issuer: string } | undefined][] = [
+    ["ec", undefined],
+    ["usage", undefined],
+    ["direct intermediate", undefined],
+    ["direct intermediate root", undefined],
+    ["leaf issuing intermediate", undefined],
+    ["leaf issuing intermediate root", undefined],
+    ["own root", undefined],
+    // What follows a root does not matter.
+    ["ec intermediate", undefined],
+    ["own root issuing", undefined],
+    // The leaf alone; of one's own CA, too.
+    ["direct", byIntermediate("CN=dyn.example")],
+    ["own", { subject: "CN=dyn.example", issuer: "O=Test, CN=root" }],
+    // One in the middle is missing, or not in its place.
+    ["direct root", byIntermediate("CN=dyn.example")],
+    ["direct root intermediate", byIntermediate("CN=dyn.example")],
+    ["leaf intermediate root", byIssuing],
+    ["leaf intermediate issuing", byIssuing],
+    ["leaf issuing root", byIntermediate("CN=issuing")],
+    // It is another's.
+    ["direct impostor", byIntermediate("CN=dyn.example")],
+    ["direct direct intermediate", byIntermediate("CN=dyn.example")],
+    // Keys of which Deno cannot verify a signature.
+    ["p521", undefined],
+    ["by521 p521", undefined],
+  ];
+  for (const [chain, gap] of table) {
+    const names = chain.split(" ");
+    await concat("gap.pem", ...names.map((name) => `${name}.pem`));
+    const { chainGap } = await load("gap.pem", `${names[0]}.key`);
+    assertEquals([chain, chainGap], [chain, gap]);
+  }
+});
+
+Deno.test("loadCertificate() refuses a chain in which something is no certificate", async () => {
+  await Deno.writeTextFile(
+    `${folder}/zeros.pem`,
+    "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+  );
+  await concat("zeros_chain.pem", "plain.pem", "zeros.pem");
+  const error = await assertRejects(() => load("zeros_chain.pem", "plain.key"), CertificateError);
+  assertEquals(error.setting, "cert");
+  assertMatch(error.message, /zeros_chain\.pem" /);
+});
+
 Deno.test("loadCertificate() finds the certificate and the key in one file, in either order", async () => {
   await concat("both.pem", "ec.pem", "ec.key");
   await load("both.pem", "both.pem");
@@ -87,15 +158,15 @@ Deno.test("loadCertificate() finds the certificate and the key in one file, in e
   await load("reversed.pem", "reversed.pem");
 });
 
-Deno.test("loadCertificate() refuses version 1, which openssl x509 -signkey makes, with a way out", async () => {
-  await openssl("req -new -key rsa.key -subj /CN=dyn.example -out v1.csr");
-  await openssl("x509 -req -in v1.csr -signkey rsa.key -days 1337 -out v1.pem");
-  const error = await assertRejects(() => load("v1.pem", "rsa.key"), CertificateError, "X.509 v1");
+Deno.test("loadCertificate() refuses version 1, which old recipes make, and says how to make another", async () => {
+  await Deno.writeTextFile(`${folder}/v1.pem`, V1_CERTIFICATE);
+  await Deno.writeTextFile(`${folder}/v1.key`, V1_KEY);
+  const error = await assertRejects(() => load("v1.pem", "v1.key"), CertificateError, "X.509 v1");
   assertEquals([error.setting, error.name], ["cert", "CertificateError"]);
   const [command] = /openssl .*$/.exec(error.message)!;
   // What it advises works.
-  await openssl(command.replace("openssl ", "").replace("rsa:4096", "rsa:2048"));
-  await load("fullchain.pem", "privkey.pem");
+  await openssl(command.replace("openssl ", ""));
+  assertEquals((await load("fullchain.pem", "privkey.pem")).names, "DNS:dyn.example");
 });
 
 Deno.test("loadCertificate() says which file is wrong, and nothing of what it holds", async () => {
@@ -130,8 +201,7 @@ Deno.test("loadCertificate() says which file is wrong, and nothing of what it ho
   }
 });
 
-Deno.test("loadCertificate() lets TLS have the last word", async () => {
-  // A second certificate in the chain that is none: only TLS looks at it.
+Deno.test("loadCertificate() lets TLS itself try the certificate", async () => {
   await concat("bad_chain.pem", "ec.pem", "broken");
   const error = await assertRejects(() => load("bad_chain.pem", "ec.key"), CertificateError);
   assertEquals(error.setting, "cert");

@@ -9,7 +9,15 @@ import { output } from "../../tools/named.ts";
 
 function certificateOf(cert: string, key = cert): Certificate {
   const date = new Date(0);
-  return { files: ["c.pem", "k.pem"], cert, key, notBefore: date, notAfter: date, names: "" };
+  return {
+    files: ["c.pem", "k.pem"],
+    cert,
+    key,
+    notBefore: date,
+    notAfter: date,
+    names: "",
+    chainGap: undefined,
+  };
 }
 
 function logTo(lines: string[]): Log {
@@ -55,46 +63,46 @@ class Files {
   }
 
   /** The certificate that is found, if any. */
-  async look(current = "old"): Promise<string | undefined> {
-    return (await this.watch.look(certificateOf(current)))?.cert;
+  async poll(current = "old"): Promise<string | undefined> {
+    return (await this.watch.poll(certificateOf(current)))?.cert;
   }
 }
 
-Deno.test("look() reads the files once, and again only when they have changed", async () => {
+Deno.test("poll() reads the files once, and again only when they have changed", async () => {
   const files = new Files();
-  for (let i = 0; i < 3; i++) assertEquals(await files.look(), undefined);
+  for (let i = 0; i < 3; i++) assertEquals(await files.poll(), undefined);
   assertEquals(files.loads, 1);
   // Written anew, but the same.
   files.write("old");
-  for (let i = 0; i < 3; i++) assertEquals(await files.look(), undefined);
+  for (let i = 0; i < 3; i++) assertEquals(await files.poll(), undefined);
   assertEquals([files.loads, files.lines], [2, []]);
 });
 
-Deno.test("look() finds another certificate, as often as nobody has taken it up", async () => {
+Deno.test("poll() finds another certificate, until it has been applied", async () => {
   const files = new Files();
-  await files.look();
+  await files.poll();
   files.write("new", "new");
-  for (let i = 0; i < 2; i++) assertEquals(await files.look(), "new");
-  for (let i = 0; i < 3; i++) assertEquals(await files.look("new"), undefined);
+  for (let i = 0; i < 2; i++) assertEquals(await files.poll(), "new");
+  for (let i = 0; i < 3; i++) assertEquals(await files.poll("new"), undefined);
   assertEquals([files.loads, files.lines], [4, []]);
 });
 
-Deno.test("look() finds a certificate that is new at the first look", async () => {
+Deno.test("poll() finds a certificate that is new at the first poll", async () => {
   const files = new Files();
   files.write("new", "new");
-  assertEquals(await files.look(), "new");
+  assertEquals(await files.poll(), "new");
 });
 
-Deno.test("look() finds a certificate of which the key alone is another", async () => {
+Deno.test("poll() finds a certificate of which the key alone is another", async () => {
   const watch = new CertificateWatch({
     log: logTo([]),
     stat: () => Promise.resolve({ mtime: null, size: 1, ino: null }),
     load: () => Promise.resolve(certificateOf("same", "new")),
   });
-  assertEquals((await watch.look(certificateOf("same", "old")))?.key, "new");
+  assertEquals((await watch.poll(certificateOf("same", "old")))?.key, "new");
 });
 
-Deno.test("look() sees a change by time, size or inode of either file", async () => {
+Deno.test("poll() sees a change by time, size or inode of either file", async () => {
   const fresh = () => ({ mtime: new Date(5), size: 5, ino: 5 });
   const changes: Partial<ReturnType<typeof fresh>>[] = [{ mtime: new Date(6) }, { size: 6 }, {
     ino: 6,
@@ -106,68 +114,68 @@ Deno.test("look() sees a change by time, size or inode of either file", async ()
         ReturnType<typeof fresh>
       >;
       const files = new Files({ stat: (path) => Promise.resolve(state[path]!) });
-      for (let i = 0; i < 2; i++) await files.look();
+      for (let i = 0; i < 2; i++) await files.poll();
       Object.assign(state[changed]!, change);
-      for (let i = 0; i < 2; i++) await files.look();
+      for (let i = 0; i < 2; i++) await files.poll();
       assertEquals(files.loads, 2, `${changed} ${JSON.stringify(change)}`);
     }
   }
 });
 
-Deno.test("look() says nothing of a pair of which only one file is written yet", async () => {
+Deno.test("poll() logs nothing while only one file of a pair has been written", async () => {
   const halves: (string | undefined)[][] = [["new"], [undefined, "new"]];
   for (const [cert, key] of halves) {
     const files = new Files();
-    await files.look();
+    await files.poll();
     files.write(cert, key);
-    assertEquals(await files.look(), undefined);
+    assertEquals(await files.poll(), undefined);
     files.write("new", "new");
-    assertEquals(await files.look(), "new");
+    assertEquals(await files.poll(), "new");
     assertEquals(files.lines, []);
   }
 });
 
-Deno.test("look() says once what is wrong with the files, and once more after a change", async () => {
+Deno.test("poll() logs once what is wrong with the files, and once more after a change", async () => {
   const files = new Files();
   files.write("new");
-  for (let i = 0; i < 5; i++) assertEquals(await files.look(), undefined);
-  const line = "https goes on with the former certificate: old is not the key of new";
+  for (let i = 0; i < 5; i++) assertEquals(await files.poll(), undefined);
+  const line = "https keeps the previous certificate: old is not the key of new";
   assertEquals([files.lines, files.loads], [[line], 2]);
   files.write("newer");
-  for (let i = 0; i < 5; i++) assertEquals(await files.look(), undefined);
+  for (let i = 0; i < 5; i++) assertEquals(await files.poll(), undefined);
   assertEquals(files.lines, [line, line.replace(/new$/, "newer")]);
   files.write("newer", "newer");
-  assertEquals(await files.look(), "newer");
+  assertEquals(await files.poll(), "newer");
 });
 
-Deno.test("look() takes files that are gone for a fault, and finds them when they are back", async () => {
+Deno.test("poll() logs that files are gone, and finds them when they are back", async () => {
   const files = new Files();
-  await files.look();
+  await files.poll();
   files.remove();
-  for (let i = 0; i < 5; i++) assertEquals(await files.look(), undefined);
+  for (let i = 0; i < 5; i++) assertEquals(await files.poll(), undefined);
   assertEquals(files.lines.length, 1);
   files.write("new", "new");
-  assertEquals(await files.look(), "new");
+  assertEquals(await files.poll(), "new");
   assertEquals(files.lines.length, 1);
 });
 
-Deno.test("look() forgets a fault that was over at the next look", async () => {
+Deno.test("poll() forgets a fault that was gone at the next poll", async () => {
   const files = new Files();
   for (let i = 0; i < 3; i++) {
     files.write(`new${i}`);
-    assertEquals(await files.look(), undefined);
+    assertEquals(await files.poll(), undefined);
     files.write("old", "old");
-    assertEquals(await files.look(), undefined);
+    assertEquals(await files.poll(), undefined);
   }
   assertEquals(files.lines, []);
 });
 
-Deno.test("look() hands on what is no fault of the files", async () => {
+Deno.test("poll() passes on an error that is no fault of the files", async () => {
   const load = () => Promise.reject(new TypeError("a bug"));
-  await assertRejects(() => new Files({ load }).look(), TypeError, "a bug");
+  await assertRejects(() => new Files({ load }).poll(), TypeError, "a bug");
 });
 
-Deno.test("look() with real files: as certbot renews them, link by link", async () => {
+Deno.test("poll() with real files: as certbot renews them, link by link", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const names = ["fullchain", "privkey"];
@@ -186,18 +194,18 @@ Deno.test("look() with real files: as certbot renews them, link by link", async 
     const lines: string[] = [];
     const watch = new CertificateWatch({ log: logTo(lines) });
     const current = await loadCertificate(`${folder}/fullchain.pem`, `${folder}/privkey.pem`);
-    assertEquals(await watch.look(current), undefined);
+    assertEquals(await watch.poll(current), undefined);
     await link("privkey", 2);
-    assertEquals(await watch.look(current), undefined);
+    assertEquals(await watch.poll(current), undefined);
     await link("fullchain", 2);
-    const found = await watch.look(current);
+    const found = await watch.poll(current);
     assertEquals(found?.cert, await Deno.readTextFile(`${folder}/fullchain2.pem`));
     assertEquals(found?.files, current.files);
-    assertEquals(await watch.look(found!), undefined);
+    assertEquals(await watch.poll(found!), undefined);
     await Deno.remove(`${folder}/privkey.pem`);
-    for (let i = 0; i < 3; i++) assertEquals(await watch.look(found!), undefined);
+    for (let i = 0; i < 3; i++) assertEquals(await watch.poll(found!), undefined);
     assertEquals(lines, [
-      "https goes on with the former certificate: " +
+      "https keeps the previous certificate: " +
       `cannot read "${folder}/privkey.pem": no such file`,
     ]);
   } finally {

@@ -3,7 +3,7 @@ import { type Certificate, loadCertificate } from "../../lib/http/certificate.ts
 import type { Handler } from "../../lib/http/handler.ts";
 import type { Serve } from "../../lib/http/http_server.ts";
 import { HttpsServers } from "../../lib/http/https_server.ts";
-import { createLog, onceASecond } from "../../lib/log.ts";
+import { createLog, limitRate } from "../../lib/log.ts";
 import { freePort, output } from "../../tools/named.ts";
 import { within } from "../support.ts";
 
@@ -15,7 +15,7 @@ async function makeCertificate(name: string): Promise<Certificate> {
   const [cert, key] = [`${folder}/${name}.pem`, `${folder}/${name}.key`] as const;
   const options = "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 30 " +
     `-keyout ${key} -out ${cert} -subj /CN=${name} -addext subjectAltName=IP:127.0.0.1,IP:::1 ` +
-    // Deno as a client takes no authority's certificate for a server's.
+    // Deno as a client does not accept a CA's certificate as a server's.
     "-addext basicConstraints=CA:FALSE";
   await output("openssl", ...options.split(" "));
   return await loadCertificate(cert, key);
@@ -48,7 +48,7 @@ interface World {
 
 interface Options {
   handler?: Handler;
-  maxQuiet?: number;
+  maxIdle?: number;
   /** Instead of Deno's; those of later calls are Deno's. */
   serves?: Serve[];
 }
@@ -57,7 +57,7 @@ const peerAddress: Handler = (_, { remoteAddr }) => new Response(`peer ${remoteA
 
 /** Runs with HTTPS on loopback, and stops it. */
 async function withServers(
-  { handler = peerAddress, maxQuiet, serves = [] }: Options,
+  { handler = peerAddress, maxIdle, serves = [] }: Options,
   body: (world: World) => Promise<void>,
 ): Promise<void> {
   const opened: Opened[] = [];
@@ -73,8 +73,8 @@ async function withServers(
   };
   const servers = new HttpsServers(
     first,
-    { handler, log, complain: onceASecond(log.error), serve },
-    maxQuiet,
+    { handler, log, complain: limitRate(log.error), serve },
+    maxIdle,
   );
   const port = freePort();
   const ports = ["127.0.0.1", "::1"].map((hostname) =>
@@ -224,17 +224,17 @@ Deno.test("a request whose client went away at once has that client's address", 
   assertEquals(new Map([...peers].sort()), new Map([...expected].sort()));
 });
 
-Deno.test("use() is for new connections, and the former server ends when its last one has", async () => {
+Deno.test("replaceCertificate() is for new connections, and the previous server stops after its last one", async () => {
   await withServers({}, async ({ servers, port, opened }) => {
     const old = await connect(port, first);
     await ask(old);
-    servers.use(second);
+    servers.replaceCertificate(second);
     assertEquals(servers.certificate, second);
     let hasEnded = false;
     const end = opened[0]!.finished.then(() => hasEnded = true);
     assert((await get(port, second)).endsWith("peer 127.0.0.1"));
     assert((await ask(old)).endsWith("peer 127.0.0.1"));
-    servers.use(first);
+    servers.replaceCertificate(first);
     assert((await get(port, first)).endsWith("peer 127.0.0.1"));
     // The second had no connection any more.
     await within(opened[1]!.finished, "the end of the second server");
@@ -246,7 +246,7 @@ Deno.test("use() is for new connections, and the former server ends when its las
   });
 });
 
-Deno.test("use() loses no connection that is just coming", async () => {
+Deno.test("replaceCertificate() loses no connection that is just coming", async () => {
   await withServers({}, async ({ servers, port }) => {
     for (let i = 0; i < 50; i++) {
       const tcp = await Deno.connect({ hostname: "127.0.0.1", port });
@@ -256,14 +256,14 @@ Deno.test("use() loses no connection that is just coming", async () => {
         return await answerOn(conn);
       })();
       if (i % 2 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
-      servers.use(first);
+      servers.replaceCertificate(first);
       assert((await answer).endsWith("peer 127.0.0.1"), `connection ${i}`);
     }
   });
 });
 
-Deno.test("of too many quiet connections the longest quiet is closed", async () => {
-  await withServers({ maxQuiet: 3 }, async ({ port }) => {
+Deno.test("of too many idle connections the longest idle is closed", async () => {
+  await withServers({ maxIdle: 3 }, async ({ port }) => {
     const conns: Deno.TlsConn[] = [];
     const open = async () => {
       const conn = await connect(port, first);
@@ -280,9 +280,9 @@ Deno.test("of too many quiet connections the longest quiet is closed", async () 
   });
 });
 
-Deno.test("of too many quiet connections none is closed that waits for an answer", async () => {
+Deno.test("of too many idle connections none is closed that waits for an answer", async () => {
   const { handler, called, answer } = held();
-  await withServers({ handler, maxQuiet: 3 }, async ({ port }) => {
+  await withServers({ handler, maxIdle: 3 }, async ({ port }) => {
     const waiting = await connect(port, first);
     await waiting.write(request("keep-alive", "held"));
     await called();
@@ -297,7 +297,7 @@ Deno.test("of too many quiet connections none is closed that waits for an answer
   });
 });
 
-Deno.test("of too many quiet connections none is closed on which one of several requests waits", async () => {
+Deno.test("of too many idle connections none is closed on which one of several requests waits", async () => {
   const { handler, called, answer } = held();
   const ports: number[] = [];
   const serve: Serve = (options, handler) =>
@@ -305,7 +305,7 @@ Deno.test("of too many quiet connections none is closed on which one of several 
       ports.push((connection.remoteAddr as Deno.NetAddr).port);
       return handler(request, connection);
     });
-  await withServers({ handler, maxQuiet: 3, serves: [serve] }, async ({ port }) => {
+  await withServers({ handler, maxIdle: 3, serves: [serve] }, async ({ port }) => {
     using client = Deno.createHttpClient({ caCerts: [first.cert], http1: false });
     const fetched = async (path: string) =>
       await (await fetch(`https://127.0.0.1:${port}/${path}`, { client })).text();
@@ -322,13 +322,13 @@ Deno.test("of too many quiet connections none is closed on which one of several 
   });
 });
 
-Deno.test("a connection on which the handler threw is quiet again", async () => {
+Deno.test("a connection on which the handler threw is idle again", async () => {
   for (
     const fail of [() => Promise.reject(new Error("boom")), () => {
       throw new Error("boom");
     }]
   ) {
-    await withServers({ handler: fail, maxQuiet: 1 }, async ({ port, lines }) => {
+    await withServers({ handler: fail, maxIdle: 1 }, async ({ port, lines }) => {
       using conn = await connect(port, first);
       const answer = await ask(conn);
       assert(answer.startsWith("HTTP/1.1 500 "), answer);
@@ -340,7 +340,7 @@ Deno.test("a connection on which the handler threw is quiet again", async () => 
   }
 });
 
-/** Connects so often, and resets each connection before this thread can take it. */
+/** Connects so often, and resets each connection before this thread can accept it. */
 async function resetAll(port: number, count: number): Promise<void> {
   const code = `
     import { connect } from "node:net";
@@ -366,7 +366,7 @@ async function resetAll(port: number, count: number): Promise<void> {
   worker.terminate();
 }
 
-Deno.test("a connection that is reset before it is taken is no reason to close another's", async () => {
+Deno.test("a connection that is reset before it is accepted is no reason to close another's", async () => {
   await withServers({}, async ({ port, lines }) => {
     using conn = await connect(port, first);
     assert((await ask(conn)).endsWith("peer 127.0.0.1"));
@@ -376,7 +376,7 @@ Deno.test("a connection that is reset before it is taken is no reason to close a
   });
 });
 
-/** A server that has ended by itself: nothing listens at its port. */
+/** A server that has stopped by itself: nothing listens on its port. */
 const endedServe: Serve = (options) => {
   const finished = Promise.withResolvers<void>();
   return {
@@ -386,17 +386,17 @@ const endedServe: Serve = (options) => {
   };
 };
 
-Deno.test("a server that ended by itself is opened again, and who found that is answered", async () => {
+Deno.test("a server that stopped by itself is restarted, and whoever noticed gets an answer", async () => {
   await withServers({ serves: [endedServe] }, async ({ port, opened, lines }) => {
     const answers = await Promise.all([1, 2, 3].map(() => get(port, first)));
     for (const answer of answers) assert(answer.endsWith("peer 127.0.0.1"), answer);
-    assertEquals(opened.length, 2, "opened once, whoever finds it");
+    assertEquals(opened.length, 2, "opened once, whoever notices");
     assert(opened[0]!.port !== opened[1]!.port);
     assertEquals(lines.filter((line) => line.startsWith("error")), []);
   });
 });
 
-Deno.test("a connection that cannot be carried is closed, and the log says so once a second", async () => {
+Deno.test("a connection that cannot be relayed is closed, and the log says so once a second", async () => {
   const full: Serve = () => {
     throw new Error("Too many open files (os error 24)");
   };
@@ -406,7 +406,7 @@ Deno.test("a connection that cannot be carried is closed, and the log says so on
       await ended(conn);
     }
     assertEquals(lines.slice(2), [
-      "error: https: a connection was turned away: Too many open files (os error 24)",
+      "error: https: refused a connection: Too many open files (os error 24)",
     ]);
     assert((await get(port, first)).endsWith("peer 127.0.0.1"));
   });
@@ -430,13 +430,13 @@ Deno.test("stop() answers what is under way, and hangs up on the rest", async ()
   });
 });
 
-Deno.test("stop() stops former servers, too", async () => {
+Deno.test("stop() stops previous servers, too", async () => {
   const { handler, called, answer } = held();
   await withServers({ handler }, async ({ servers, port, stop }) => {
     const waiting = await connect(port, first);
     await waiting.write(request("keep-alive", "held"));
     await called();
-    servers.use(second);
+    servers.replaceCertificate(second);
     const stopping = stop();
     answer();
     assert((await answerOn(waiting)).endsWith("late"));
@@ -446,13 +446,13 @@ Deno.test("stop() stops former servers, too", async () => {
   });
 });
 
-Deno.test("hangUp() ends every connection, whatever is under way", async () => {
+Deno.test("hangUp() closes every connection, even where a request is under way", async () => {
   const { handler, called, answer } = held();
   await withServers({ handler }, async ({ servers, port }) => {
     const conns: Deno.Conn[] = [await Deno.connect({ hostname: "127.0.0.1", port })];
     const old = await connect(port, first);
     await ask(old);
-    servers.use(second);
+    servers.replaceCertificate(second);
     const waiting = await connect(port, second);
     await waiting.write(request("keep-alive", "held"));
     await called();
@@ -474,7 +474,7 @@ Deno.test("listen() names a port that cannot be opened", async () => {
     } catch (error) {
       said = String(error);
     }
-    assertEquals(said, "ListenError: https there: another program listens there already");
+    assertEquals(said, "ListenError: https there: already in use by another program");
     return Promise.resolve();
   });
 });

@@ -28,6 +28,7 @@ Deno.test.beforeAll(async () => {
     notBefore: new Date(0),
     notAfter: new Date(0),
     names: "",
+    chainGap: undefined,
   };
 });
 
@@ -161,13 +162,13 @@ Deno.test("listen() names the server that cannot be started, and why", async () 
   const table: [Start, string][] = [
     [
       { http: [endpoint("127.0.0.1", port)] },
-      `http 127.0.0.1:${port}: another program listens there already`,
+      `http 127.0.0.1:${port}: already in use by another program`,
     ],
     [
       { https: [endpoint("127.0.0.1", port)] },
-      `https 127.0.0.1:${port}: another program listens there already`,
+      `https 127.0.0.1:${port}: already in use by another program`,
     ],
-    [{ http: [{ hostname: undefined, port }] }, `:${port}: another program listens there already`],
+    [{ http: [{ hostname: undefined, port }] }, `:${port}: already in use by another program`],
     // TEST-NET-2 of RFC 5737.
     [{ http: [endpoint("198.51.100.1", 4711)] }, "198.51.100.1:4711: this machine has no such"],
     [{ https: [endpoint("127.0.0.1", 4712)], certificate: bad }, "https: "],
@@ -180,13 +181,13 @@ Deno.test("listen() names the server that cannot be started, and why", async () 
   }
 });
 
-Deno.test("listen() on a port alone does not do with half of it", async () => {
+Deno.test("listen() on a port alone is not satisfied with one family", async () => {
   using taken = Deno.listen({ hostname: "::1", port: 0 });
   const { port } = taken.addr as Deno.NetAddr;
   const { starting } = start({ http: [{ hostname: undefined, port }] });
   const stopping = starting.then((listeners) => listeners.stop(LONG), () => {});
   try {
-    await assertRejects(() => starting, ListenError, `${port}: another program listens there`);
+    await assertRejects(() => starting, ListenError, `${port}: already in use by another program`);
   } finally {
     await stopping;
   }
@@ -199,7 +200,7 @@ Deno.test("a handler that throws is 500 and a line without a stack trace", async
       throw boom;
     }, "boom"],
     [() => Promise.reject(boom), "boom"],
-    [() => Promise.reject("a text"), "a text"],
+    [() => Promise.reject("a string"), "a string"],
   ];
   for (const [handler, message] of table) {
     const http = [endpoint()];
@@ -275,7 +276,7 @@ Deno.test("listen() leaves nothing listening if one server cannot be started", a
     const http = scheme === "http" ? [...good, endpoint("127.0.0.1", port)] : good;
     const https = scheme === "https" ? [endpoint("127.0.0.1", port)] : [];
     const { starting } = start({ http, https });
-    await assertRejects(() => starting, ListenError, `${scheme} 127.0.0.1:${port}: another`);
+    await assertRejects(() => starting, ListenError, `${scheme} 127.0.0.1:${port}: already`);
     for (const each of good) assertFree(each);
   }
 });
@@ -305,7 +306,7 @@ function faultyServe(faults: ("throws" | "rejects" | "resolves" | "lives")[]): {
   return { serve, opened, used: used.promise };
 }
 
-Deno.test("a server that ends by itself is opened again until it stays, and the log says so", async () => {
+Deno.test("a server that stops by itself is restarted until it stays, and the log says so", async () => {
   const { serve, opened, used } = faultyServe([
     "rejects",
     "throws",
@@ -321,11 +322,11 @@ Deno.test("a server that ends by itself is opened again until it stays, and the 
   const errors = lines.filter((line) => line.startsWith("error: "));
   assertEquals(errors.map((line) => line.replace(/127\.0\.0\.1:\d+/, "ADDRESS").trimEnd()), [
     // Once a second at the most.
-    "error: http ADDRESS ended: Too many open files (os error 24); opening it again",
+    "error: http ADDRESS stopped: Too many open files (os error 24); restarting it",
   ]);
 });
 
-Deno.test("stop() ends a server that waits to be opened again", async () => {
+Deno.test("stop() ends a server that waits to be restarted", async () => {
   const { serve, opened, used } = faultyServe(["rejects"]);
   const listeners = await start({ http: [endpoint()], serve }).starting;
   await within(used, "the first server");
@@ -358,7 +359,7 @@ function wanted(http: Endpoint[], https: Endpoint[] = [], used = certificate) {
   return { http, https, certificate: used };
 }
 
-/** A certificate that is another. */
+/** A different certificate. */
 async function anotherCertificate(): Promise<Certificate> {
   const options = "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 30 " +
     `-keyout ${folder}/other_key.pem -out ${folder}/other.pem ` +
@@ -375,7 +376,7 @@ function getTls(to: Endpoint, trusted = "cert.pem"): Promise<string> {
   return output("curl", "-sS", "--cacert", `${folder}/${trusted}`, url);
 }
 
-Deno.test("update() starts what is new, stops what is not wanted, and leaves the rest", async () => {
+Deno.test("update() starts what is new, stops what is no longer wanted, and leaves the rest", async () => {
   const [a, b, c, d] = [endpoint(), endpoint("::1"), endpoint(), endpoint()];
   const first = held();
   const handler: Handler = (request, connection) =>
@@ -438,7 +439,7 @@ Deno.test("update() changes scheme and address of a port that it has", async () 
   assertFree(one);
 });
 
-Deno.test("update() that cannot start one leaves all as it was", async () => {
+Deno.test("update() that cannot start one leaves everything as it was", async () => {
   using taken = Deno.listen({ hostname: "::1", port: freePort() });
   const { port } = taken.addr as Deno.NetAddr;
   const own = endpoint();
@@ -460,7 +461,7 @@ Deno.test("update() that cannot start one leaves all as it was", async () => {
     await assertRejects(
       () => listeners.update(wanted(newHttp, newHttps, other)),
       ListenError,
-      "another program listens there already",
+      "already in use by another program",
     );
     for (const each of http) assert((await get(each)).endsWith("peer 127.0.0.1"), `case ${i}`);
     assertEquals(await getTls(https[0]!), "peer 127.0.0.1", `case ${i}`);
@@ -469,7 +470,7 @@ Deno.test("update() that cannot start one leaves all as it was", async () => {
   }
 });
 
-Deno.test("update() that cannot use the certificate leaves all as it was", async () => {
+Deno.test("update() that cannot use the certificate leaves everything as it was", async () => {
   const [http, https, fresh] = [[endpoint()], [endpoint()], endpoint()];
   const bad = { ...certificate, key: "SECRET" };
   for (const before of [https, []]) {
@@ -500,7 +501,7 @@ Deno.test("update() has new connections get the new certificate", async () => {
   assertEquals(lines.length, 3);
 });
 
-Deno.test("stop() answers what is in flight over HTTPS, on a former certificate, too", async () => {
+Deno.test("stop() answers what is in flight over HTTPS, with a previous certificate, too", async () => {
   const https = [endpoint()];
   const { handler, called, answer } = held();
   const listeners = await start({ https, handler }).starting;

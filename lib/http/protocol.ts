@@ -1,0 +1,36 @@
+/** What a protocol is: how a request asks for updates, and how the results are reported. */
+
+import type { Address } from "../address.ts";
+import type { Client, Host } from "../clients.ts";
+import type { Result } from "../dns/updater.ts";
+import type { Caller } from "./client_address.ts";
+
+/** A valid request of a client: each host gets each address. */
+export interface Call {
+  readonly client: Client;
+  /** Those of the client's hosts that the request is for. */
+  readonly hosts: readonly Host[];
+  /** Usable ones, one of a family at most. */
+  readonly addresses: readonly Address[];
+}
+
+export interface Protocol {
+  /** What a GET request asks for, or the response if nothing has to be updated. */
+  parse(request: Request, caller: Caller): Call | Response;
+  /** @param results one per record: of the first host for each address, then of the next host */
+  respond(results: readonly Result[], call: Call): Response;
+}
+
+const HEADERS = { "cache-control": "no-store" };
+
+/** A response that is never cached; text/plain if there is a body. */
+export function createResponse(
+  status: number,
+  body: string | null,
+  headers?: Record<string, string>,
+): Response {
+  return new Response(body, {
+    status,
+    headers: headers === undefined ? HEADERS : { ...HEADERS, ...headers },
+  });
+}
