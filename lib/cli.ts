@@ -4,7 +4,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import type { Overrides } from "./config/config.ts";
 import { type Hostname, parseHostname } from "./hostname.ts";
 import { type Level, LEVELS } from "./log.ts";
-import { nearest } from "./closest_word.ts";
+import { closestWord } from "./closest_word.ts";
 
 export type Command =
   | { readonly name: "help" | "version" }
@@ -49,6 +49,7 @@ Example:
   $ sftdyn -l 127.0.0.1:8080 ./sftdyn.toml
 `;
 
+const COMMANDS = ["check", "key"];
 const LISTS = ["http", "https"] as const;
 const TEXTS = ["cert", "key", "nskeyfile"] as const;
 const COUNTS = ["verbose", "quiet"] as const;
@@ -81,7 +82,8 @@ export function parseCommandLine(args: readonly string[]): Command {
   if (options.version === true) return { name: "version" };
 
   const words = options._.map(String);
-  const name = words[0] === "check" || words[0] === "key" ? words.shift()! : "serve";
+  const name = isCommand(words[0]) ? words.shift()! : "serve";
+  if (name === "serve" && words.length > 0) refuseMistyped(words[0]!);
   if (words.length > 1) throw new UsageError(`too many arguments: ${words.slice(1).join(" ")}`);
   const [word] = words;
   if (name === "key") return { name, host: word === undefined ? undefined : parseHost(word) };
@@ -93,11 +95,24 @@ export function parseCommandLine(args: readonly string[]): Command {
   };
 }
 
+function isCommand(word: string | undefined): boolean {
+  return word !== undefined && COMMANDS.includes(word);
+}
+
+/** What is nearly a command is meant as one; a configuration of such a name is written with its folder. */
+function refuseMistyped(word: string): void {
+  const meant = /[./]/.test(word) ? undefined : closestWord(word.toLowerCase(), COMMANDS);
+  if (meant === undefined) return;
+  throw new UsageError(
+    `unknown command "${word}", did you mean "${meant}"? (a configuration of this name: ./${word})`,
+  );
+}
+
 function refuseUnknown(names: string[]): void {
   const known = [...LISTS, ...TEXTS, ...COUNTS, ...FLAGS, ...Object.keys(LETTERS), "_"];
   for (const name of names) {
     if (known.includes(name)) continue;
-    const meant = nearest(name, [...LISTS, ...TEXTS, ...COUNTS, ...FLAGS]);
+    const meant = closestWord(name, [...LISTS, ...TEXTS, ...COUNTS, ...FLAGS]);
     const hint = meant === undefined || name.length === 1
       ? "sftdyn --help lists all"
       : `did you mean --${meant}?`;

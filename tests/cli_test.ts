@@ -96,6 +96,12 @@ Deno.test("parseCommandLine() says what cannot be understood", () => {
     ["key host", "not a host name: "],
     ["key my_host.example", "not a host name: "],
     ["key 1.2.3.4", "not a host name: "],
+    [
+      "chekc",
+      'unknown command "chekc", did you mean "check"? (a configuration of this name: ./chekc)',
+    ],
+    ["Check x.toml", 'unknown command "Check", did you mean "check"?'],
+    ["keey a.example", 'unknown command "keey", did you mean "key"?'],
     ["--htp 8080", "unknown option --htp, did you mean --http?"],
     ["--nskeyfle=x", "unknown option --nskeyfle, did you mean --nskeyfile?"],
     ["--verbos", "unknown option --verbos, did you mean --verbose?"],
@@ -118,6 +124,14 @@ Deno.test("parseCommandLine() says what cannot be understood", () => {
     const error = assertThrows(() => parse(line), UsageError);
     assertStringIncludes(error.message, message);
     assertEquals(error.name, "UsageError");
+  }
+});
+
+Deno.test("parseCommandLine() takes a file for the configuration though a command has nearly its name", () => {
+  for (const file of ["./chekc", "chekc.toml", "/chekc", "sftdyn", "config"]) {
+    const command = parse(file);
+    assert(command.name === "serve");
+    assertEquals(command.file, file);
   }
 });
 

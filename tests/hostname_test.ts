@@ -1,5 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
-import { parseHostname } from "../lib/hostname.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { parseHostname, parseZoneName } from "../lib/hostname.ts";
 import { belowFrom } from "./support.ts";
 
 const L63 = "l".repeat(63);
@@ -16,12 +16,16 @@ function outcome(text: string): string {
 /** 253 characters, the most a name can have: 64 * 3 + 61. */
 const LONGEST = `${L63}.${L63}.${L63}.${"m".repeat(61)}`;
 
-Deno.test("parseHostname() takes names of letters, digits and hyphens, and puts them right", () => {
+Deno.test("parseHostname() takes names of letters, digits and hyphens, wildcards and underscores in front, and puts them right", () => {
   const table: [string, string][] = [
     ["host.dyn.example", "host.dyn.example"],
     ["Host.DYN.Example", "host.dyn.example"],
     ["host.dyn.example.", "host.dyn.example"],
     ["a.b", "a.b"],
+    ["*.home.dyn.example", "*.home.dyn.example"],
+    ["*.Example.", "*.example"],
+    ["_acme-challenge.dyn.example", "_acme-challenge.dyn.example"],
+    ["_a._tcp.dyn.example", "_a._tcp.dyn.example"],
     ["1.example", "1.example"],
     ["1-2.3com.example", "1-2.3com.example"],
     ["a--b.example", "a--b.example"],
@@ -58,9 +62,16 @@ Deno.test("parseHostname() refuses what cannot be a host, and does not repeat it
     ['"host.dyn.example"', /letters, digits/],
     ["(host.dyn.example)", /letters, digits/],
     ["host@dyn.example", /letters, digits/],
-    ["*.dyn.example", /letters, digits/],
+    ["*", /zone/],
+    ["*.", /zone/],
+    ["a.*.dyn.example", /only be the whole first label/],
+    ["*a.dyn.example", /only be the whole first label/],
+    ["**.dyn.example", /only be the whole first label/],
+    ["*.*.dyn.example", /only be the whole first label/],
     ["my_host.dyn.example", /letters, digits/],
-    ["_acme.dyn.example", /letters, digits/],
+    ["_.dyn.example", /letters, digits/],
+    ["__acme.dyn.example", /letters, digits/],
+    ["_-acme.dyn.example", /letters, digits/],
     ["-host.dyn.example", /letters, digits/],
     ["host-.dyn.example", /letters, digits/],
     ["host.-dyn.example", /letters, digits/],
@@ -102,6 +113,7 @@ Deno.test("parseHostname() gives, of any text, a plain name of 253 characters or
     ";",
     " ",
     "_",
+    "*",
     "\u212a",
     "\u0130",
     "ſ",
@@ -117,7 +129,7 @@ Deno.test("parseHostname() gives, of any text, a plain name of 253 characters or
     }).join("");
     try {
       const name = parseHostname(text);
-      const isPlain = /^(?!-)[a-z0-9-]+(?<!-)(\.(?!-)[a-z0-9-]+(?<!-))+$/.test(name);
+      const isPlain = /^(\*|_?(?!-)[a-z0-9-]+(?<!-))(\._?(?!-)[a-z0-9-]+(?<!-))+$/.test(name);
       const isSame = text.replace(
         /[A-Z]/g,
         (upper) => String.fromCharCode(upper.charCodeAt(0) + 32),
@@ -126,5 +138,13 @@ Deno.test("parseHostname() gives, of any text, a plain name of 253 characters or
     } catch (error) {
       assert(error instanceof RangeError, `seed ${seed}: ${JSON.stringify(text)}: ${error}`);
     }
+  }
+});
+
+Deno.test("parseZoneName() takes one label, and no wildcard", () => {
+  assertEquals<string>(parseZoneName("Example."), "example");
+  assertEquals<string>(parseZoneName("dyn.sft.mx"), "dyn.sft.mx");
+  for (const text of ["", ".", "*.example", "a..b", "my_zone", "1.2.3.4", "a b"]) {
+    assertThrows(() => parseZoneName(text), RangeError, "not a zone name: ");
   }
 });

@@ -1,40 +1,37 @@
 /** sftdyn.toml and the command line's overrides to a Config in which everything is checked. */
 
 import { type Network, parseNetwork } from "../address.ts";
-import { type Certificate, CertificateError, loadCertificate } from "../http/certificate.ts";
-import { Clients, digest, type Host } from "../clients.ts";
+import type { Clients } from "../clients.ts";
+import { closestWord } from "../closest_word.ts";
 import { type Endpoint, endpointText, parseListen, parseNameserver } from "../endpoint.ts";
 import { FileError, type ReadFile, readText, relativeTo } from "../file.ts";
-import { type Hostname, parseHostname } from "../hostname.ts";
-import { nearest } from "../closest_word.ts";
+import { parseZoneName } from "../hostname.ts";
+import { type Certificate, CertificateError, loadCertificate } from "../http/certificate.ts";
+import type { Nameserver } from "../nameserver.ts";
+import { PROXY_HEADERS, type ProxyHeader } from "../proxy_header.ts";
+import { type Zone, Zones } from "../zones.ts";
+import { type ClientTable, readClientTable, TTL_RANGE } from "./client_table.ts";
+import { Faults, type NumberRange, type Setting, settingOf, typeName } from "./settings.ts";
 import { parseToml, type TomlNode, type TomlTable } from "./toml.ts";
 
-export const PROXY_HEADERS = ["X-Forwarded-For", "X-Real-IP"] as const;
-export type ProxyHeader = typeof PROXY_HEADERS[number];
-
-export interface Config {
+export interface Config extends ClientTable {
   readonly file: string;
   readonly http: readonly Endpoint[];
   readonly https: readonly Endpoint[];
   /** There if https is. */
   readonly certificate: Certificate | undefined;
-  /** The key file for `nsupdate -k`. */
-  readonly nskeyfile: string | undefined;
-  /** undefined is the local one, `nsupdate -l`. */
-  readonly nameserver: Endpoint | undefined;
-  /** Seconds to wait for the nameserver. */
+  /** For hosts in none of the zones. */
+  readonly nameserver: Nameserver;
+  readonly zones: Zones;
+  /** Milliseconds to wait for the nameserver. */
   readonly timeout: number;
-  /** Seconds between two changes of one record. */
+  /** Milliseconds between two changes of one record. */
   readonly minInterval: number;
-  /** Seconds for which what the nameserver said is believed. */
+  /** Milliseconds for which what the nameserver said is believed. */
   readonly recheck: number;
   readonly trustedProxies: readonly Network[];
   readonly proxyHeader: ProxyHeader;
   readonly clients: Clients;
-  /** Lines whose keys have fewer than 16 characters. */
-  readonly shortKeys: readonly number[];
-  /** Whether a key itself, not only its digest, stands in the file. */
-  readonly plainKeys: boolean;
 }
 
 /** Settings from the command line, each as it was typed; they override the file's. */
@@ -54,6 +51,13 @@ export class ConfigError extends Error {
   }
 }
 
+/** What has a side effect. */
+export interface ConfigEnvironment {
+  readFile?: ReadFile | undefined;
+  /** The folder that the command line's paths are relative to. */
+  cwd?: () => string;
+}
+
 const NAMES = [
   "http",
   "https",
@@ -67,22 +71,19 @@ const NAMES = [
   "recheck",
   "trusted_proxies",
   "proxy_header",
+  "zones",
   "clients",
 ] as const;
 type Name = typeof NAMES[number];
+const ZONE_NAMES = ["nameserver", "nskeyfile", "ttl"] as const;
 
 const DEFAULT_TTL = 30;
-const DEFAULT_TIMEOUT = 10;
-const DEFAULT_MIN_INTERVAL = 5;
-const DEFAULT_RECHECK = 300;
-/** RFC 2181, section 8. */
-const MAX_TTL = 2 ** 31 - 1;
-/** nsupdate gives up by itself then (nsupdate(1)). */
-const MAX_TIMEOUT = 300;
+/** nsupdate gives up by itself after 300 seconds (nsupdate(1)). */
+const TIMEOUT = { default: 10, least: 1, most: 300 };
 /** A request waits as long, and clients do not wait for ever. */
-const MAX_MIN_INTERVAL = 3600;
-const MAX_RECHECK = 7 * 24 * 3600;
-const SHORT_KEY = 16;
+const MIN_INTERVAL = { default: 5, least: 0, most: 3600 };
+const RECHECK = { default: 300, least: 0, most: 7 * 24 * 3600 };
+const SECOND = 1000;
 
 /**
  * Reads the configuration and all files that it names.
@@ -92,7 +93,7 @@ const SHORT_KEY = 16;
 export async function loadConfig(
   file: string,
   overrides: Overrides = {},
-  readFile?: ReadFile,
+  { readFile, cwd = Deno.cwd }: ConfigEnvironment = {},
 ): Promise<Config> {
   let text;
   try {
@@ -101,125 +102,99 @@ export async function loadConfig(
     if (!(error instanceof FileError)) throw error;
     throw new ConfigError([`${file}: ${error.message}`]);
   }
-  return await new Loader(file, parseToml(text), overrides, readFile).load();
-}
-
-/** Where a setting stands: its place, for the faults found in it, and its value. */
-interface Setting {
-  readonly line: number | undefined;
-  readonly place: string;
-  readonly value: unknown;
+  return await new Loader(file, parseToml(text), overrides, { readFile, cwd }).load();
 }
 
 class Loader {
-  readonly #faults: { line: number; text: string }[] = [];
-  readonly #clients = new Clients();
-  readonly #clientLines = new Map<string, number>();
-  readonly #shortKeys: number[] = [];
-  #plainKeys = false;
+  readonly #faults: Faults;
 
   constructor(
     readonly file: string,
     readonly toml: ReturnType<typeof parseToml>,
     readonly overrides: Overrides,
-    readonly readFile: ReadFile | undefined,
-  ) {}
+    readonly environment: Required<ConfigEnvironment>,
+  ) {
+    this.#faults = new Faults(file);
+  }
 
   async load(): Promise<Config> {
-    for (const { line, problem } of this.toml.faults) this.#fault(line, problem);
-    this.#refuseUnknown();
+    for (const { line, problem } of this.toml.faults) this.#faults.add(line, problem);
+    this.#refuseUnknown(this.toml.table, NAMES, "; keys belong under [clients]");
     const http = this.#listeners("http");
     const https = this.#listeners("https");
     this.#checkListeners(http, https);
-    const ttl = this.#number("ttl", DEFAULT_TTL, 0, MAX_TTL, true);
-    this.#readClients(ttl);
+    const ttl = this.#faults.number(this.#setting("ttl"), TTL_RANGE) ?? DEFAULT_TTL;
+    const nameserver: Nameserver = {
+      endpoint: this.#endpoint(this.#setting("nameserver")),
+      keyFile: await this.#keyFile(this.#setting("nskeyfile")),
+    };
+    const zones = new Zones(await this.#readZones(nameserver, ttl));
+    const table = readClientTable(this.toml.table.get("clients"), {
+      faults: this.#faults,
+      settings: NAMES,
+      ttlOf: (name) => zones.of(name)?.ttl ?? ttl,
+    });
     const config: Config = {
       file: this.file,
       http,
       https,
       certificate: await this.#certificate(https.length > 0),
-      nskeyfile: await this.#readableFile("nskeyfile"),
-      nameserver: this.#nameserver(),
-      timeout: this.#number("timeout", DEFAULT_TIMEOUT, 1, MAX_TIMEOUT, false),
-      minInterval: this.#number("min_interval", DEFAULT_MIN_INTERVAL, 0, MAX_MIN_INTERVAL, false),
-      recheck: this.#number("recheck", DEFAULT_RECHECK, 0, MAX_RECHECK, false),
+      nameserver,
+      zones,
+      timeout: this.#milliseconds("timeout", TIMEOUT),
+      minInterval: this.#milliseconds("min_interval", MIN_INTERVAL),
+      recheck: this.#milliseconds("recheck", RECHECK),
       trustedProxies: this.#trustedProxies(),
       proxyHeader: this.#proxyHeader(),
-      clients: this.#clients,
-      shortKeys: this.#shortKeys,
-      plainKeys: this.#plainKeys,
+      clients: table.clients,
+      shortKeys: table.shortKeys,
+      urlKeys: table.urlKeys,
+      plainKeys: table.plainKeys,
     };
-    if (this.#faults.length > 0) {
-      throw new ConfigError(
-        this.#faults.sort((a, b) => a.line - b.line).map(({ text }) => text),
-      );
-    }
+    if (!this.#faults.isEmpty) throw new ConfigError(this.#faults.lines);
     return config;
-  }
-
-  #fault(line: number | undefined, problem: string): void {
-    const place = line === undefined ? this.file : `${this.file}: line ${line}`;
-    this.#faults.push({ line: line ?? Infinity, text: `${place}: ${problem}` });
-  }
-
-  /** A fault in a setting, wherever it stands. */
-  #settingFault({ line, place }: Setting, problem: string): void {
-    if (line === undefined) this.#faults.push({ line: 0, text: `${place}: ${problem}` });
-    else this.#fault(line, `${place}: ${problem}`);
   }
 
   #setting(name: Name): Setting | undefined {
     const override = this.overrides[name as keyof Overrides];
     if (override !== undefined) return { line: undefined, place: `--${name}`, value: override };
-    const node = this.toml.table.get(name);
-    return node && { line: node.line, place: name, value: node.value };
+    return settingOf(name, this.toml.table.get(name));
   }
 
-  #refuseUnknown(): void {
-    for (const [name, { line }] of this.toml.table) {
-      if ((NAMES as readonly string[]).includes(name)) continue;
-      const meant = nearest(name.toLowerCase(), NAMES);
+  /** @param place in front of the fault, for a table inside */
+  #refuseUnknown(table: TomlTable, known: readonly string[], hint = "", place = ""): void {
+    for (const [name, { line }] of table) {
+      if (known.includes(name)) continue;
+      const meant = closestWord(name.toLowerCase(), known);
       // The name itself may be a key that stands above [clients].
-      this.#fault(
+      this.#faults.add(
         line,
-        meant === undefined
-          ? `unknown name: expected one of ${NAMES.join(", ")}; keys belong under [clients]`
-          : `unknown name, did you mean "${meant}"?`,
+        place +
+          (meant === undefined
+            ? `unknown name: expected one of ${known.join(", ")}${hint}`
+            : `unknown name, did you mean "${meant}"?`),
       );
     }
   }
 
-  #string(name: Name): string | undefined {
-    const setting = this.#setting(name);
-    if (setting === undefined) return undefined;
-    if (typeof setting.value !== "string") {
-      this.#settingFault(setting, `expected a text in quotes, got ${typeName(setting.value)}`);
-    } else if (setting.value === "") this.#settingFault(setting, "it is empty");
-    else return setting.value;
-  }
-
-  #number(name: Name, ifUnset: number, least: number, most: number, whole: boolean): number {
-    const setting = this.#setting(name);
-    if (setting === undefined) return ifUnset;
-    const problem = numberProblem(setting.value, least, most, whole);
-    if (problem === undefined) return setting.value as number;
-    this.#settingFault(setting, problem);
-    return ifUnset;
+  /** A setting in seconds. */
+  #milliseconds(name: Name, { default: ifUnset, ...range }: NumberRange & { default: number }) {
+    return SECOND * (this.#faults.number(this.#setting(name), range) ?? ifUnset);
   }
 
   #listeners(name: "http" | "https"): Endpoint[] {
     const setting = this.#setting(name);
     if (setting === undefined) return [];
     const values: unknown[] = Array.isArray(setting.value) ? setting.value : [setting.value];
-    if (values.length === 0) this.#settingFault(setting, 'the list is empty: expected "PORT"');
+    if (values.length === 0) this.#faults.of(setting, 'the list is empty: expected "PORT"');
     const endpoints: Endpoint[] = [];
     for (const value of values) {
       if (typeof value !== "string") {
         const hint = typeof value === "number" ? `, write it in quotes: "${value}"` : "";
-        this.#settingFault(setting, `expected a text like "8080", got ${typeName(value)}${hint}`);
+        this.#faults.of(setting, `expected a string like "8080", got ${typeName(value)}${hint}`);
         continue;
       }
-      this.#attempt(setting, () => endpoints.push(parseListen(value)));
+      this.#faults.attempt(setting, () => endpoints.push(parseListen(value)));
     }
     return endpoints;
   }
@@ -227,63 +202,117 @@ class Loader {
   #checkListeners(http: Endpoint[], https: Endpoint[]): void {
     // What is misspelt or no TOML may have been one of them.
     const isUnset = this.#setting("http") === undefined && this.#setting("https") === undefined;
-    if (isUnset && this.#faults.length === 0) {
-      this.#fault(undefined, 'nothing to listen on: set http = "8080", or https, or both');
+    if (isUnset && this.#faults.isEmpty) {
+      this.#faults.add(undefined, 'nothing to listen on: set http = "8080", or https, or both');
     }
     const seen = new Set<string>();
     for (const [name, endpoints] of [["http", http], ["https", https]] as const) {
       for (const endpoint of endpoints) {
         const text = endpointText(endpoint);
-        if (seen.has(text)) this.#settingFault(this.#setting(name)!, `"${text}" stands here twice`);
+        if (seen.has(text)) this.#faults.of(this.#setting(name)!, `"${text}" is listed twice`);
         seen.add(text);
       }
     }
   }
 
   /** The path as the process sees it: the file's are relative to the file, the command line's are not. */
-  #path(name: "cert" | "key" | "nskeyfile"): string | undefined {
-    const path = this.#string(name);
-    if (path === undefined || this.overrides[name] !== undefined) return path;
+  #path(setting: Setting | undefined): string | undefined {
+    const path = this.#faults.string(setting);
+    if (path === undefined || setting!.line === undefined) return path;
     return relativeTo(this.file, path);
   }
 
-  async #readableFile(name: "nskeyfile"): Promise<string | undefined> {
-    const path = this.#path(name);
+  /** A readable file's absolute path: nsupdate is started in another folder. */
+  async #keyFile(setting: Setting | undefined): Promise<string | undefined> {
+    const path = this.#path(setting);
     if (path === undefined) return undefined;
     try {
-      await readText(path, this.readFile);
+      await readText(path, this.environment.readFile);
+      return path.startsWith("/") ? path : `${this.environment.cwd()}/${path}`;
     } catch (error) {
-      if (!(error instanceof FileError)) throw error;
-      this.#settingFault(this.#setting(name)!, `cannot read "${path}": ${error.message}`);
+      const reason = error instanceof FileError ? error.message : "its folder cannot be entered";
+      this.#faults.of(setting!, `cannot read "${path}": ${reason}`);
     }
-    return path;
+  }
+
+  #endpoint(setting: Setting | undefined): Endpoint | undefined {
+    const text = this.#faults.string(setting);
+    if (text === undefined) return undefined;
+    return this.#faults.attempt(setting!, () => parseNameserver(text));
+  }
+
+  async #readZones(above: Nameserver, ttl: number): Promise<Zone[]> {
+    const node = this.toml.table.get("zones");
+    if (node === undefined) return [];
+    if (!(node.value instanceof Map)) {
+      this.#faults.add(node.line, 'zones: expected a table: [zones."dyn.example"]');
+      return [];
+    }
+    const lines = new Map<string, number>();
+    const zones: Zone[] = [];
+    for (const [text, zone] of node.value as TomlTable) {
+      const setting = { ...settingOf(`zones: ${JSON.stringify(text)}`, zone)! };
+      const name = this.#faults.attempt(setting, () => parseZoneName(text));
+      if (name === undefined || !this.#isZone(setting, zone)) continue;
+      const before = lines.get(name);
+      if (before !== undefined) this.#faults.of(setting, `it is already in line ${before}`);
+      else lines.set(name, zone.line);
+      const inside = (name: typeof ZONE_NAMES[number]) =>
+        settingOf(`${setting.place}: ${name}`, (zone.value as TomlTable).get(name));
+      zones.push({
+        name,
+        nameserver: {
+          endpoint: this.#endpoint(inside("nameserver")) ?? above.endpoint,
+          keyFile: await this.#keyFile(inside("nskeyfile")) ?? above.keyFile,
+        },
+        ttl: this.#faults.number(inside("ttl"), TTL_RANGE) ?? ttl,
+      });
+    }
+    return zones;
+  }
+
+  /** Whether what stands under a zone's name is a zone; else a fault. */
+  #isZone(setting: Setting, { value }: TomlNode): boolean {
+    if (!(value instanceof Map)) {
+      const example = '{ nameserver = "HOST", nskeyfile = "FILE", ttl = SECONDS }';
+      this.#faults.of(setting, `expected ${example}, got ${typeName(value)}`);
+      return false;
+    }
+    const table = value as TomlTable;
+    // Without quotes each dot begins a table of its own.
+    const parts = [...table].filter(([name, { value }]) =>
+      value instanceof Map && !(ZONE_NAMES as readonly string[]).includes(name)
+    );
+    if (parts.length > 0) {
+      this.#faults.add(
+        parts[0]![1].line,
+        'zones: put the zone\'s name in quotes: [zones."dyn.example"]',
+      );
+      return false;
+    }
+    this.#refuseUnknown(table, ZONE_NAMES, "", `${setting.place}: `);
+    return true;
   }
 
   async #certificate(needed: boolean): Promise<Certificate | undefined> {
-    const cert = this.#path("cert");
-    const key = this.#path("key");
+    const cert = this.#path(this.#setting("cert"));
+    const key = this.#path(this.#setting("key"));
     for (const [name, path, other] of [["cert", cert, "key"], ["key", key, "cert"]] as const) {
       if (path === undefined && this.#setting(name) === undefined) {
         if (this.#setting(other) !== undefined) {
-          this.#settingFault(this.#setting(other)!, `${name} is missing: set both or none`);
+          this.#faults.of(this.#setting(other)!, `${name} is missing: set both or none`);
         } else if (needed && name === "cert") {
-          this.#settingFault(this.#setting("https")!, "it needs cert and key: set both");
+          this.#faults.of(this.#setting("https")!, "it needs cert and key: set both");
         }
       }
     }
     if (cert === undefined || key === undefined) return undefined;
     try {
-      return await loadCertificate(cert, key, this.readFile);
+      return await loadCertificate(cert, key, this.environment.readFile);
     } catch (error) {
       if (!(error instanceof CertificateError)) throw error;
-      this.#settingFault(this.#setting(error.setting)!, error.message);
+      this.#faults.of(this.#setting(error.setting)!, error.message);
     }
-  }
-
-  #nameserver(): Endpoint | undefined {
-    const text = this.#string("nameserver");
-    if (text === undefined) return undefined;
-    return this.#attempt(this.#setting("nameserver")!, () => parseNameserver(text));
   }
 
   #trustedProxies(): Network[] {
@@ -291,126 +320,26 @@ class Loader {
     if (setting === undefined) return [];
     const example = '["127.0.0.1", "10.0.0.0/8"]';
     if (!Array.isArray(setting.value)) {
-      const got = typeName(setting.value);
-      this.#settingFault(setting, `expected a list like ${example}, got ${got}`);
+      this.#faults.of(setting, `expected a list like ${example}, got ${typeName(setting.value)}`);
       return [];
     }
     return setting.value.flatMap((value: unknown) => {
       const network = typeof value === "string" ? parseNetwork(value) : undefined;
       if (network !== undefined) return [network];
       const got = typeof value === "string" ? JSON.stringify(value) : typeName(value);
-      this.#settingFault(setting, `expected addresses or CIDRs like ${example}, got ${got}`);
+      this.#faults.of(setting, `expected addresses or CIDRs like ${example}, got ${got}`);
       return [];
     });
   }
 
   #proxyHeader(): ProxyHeader {
-    const text = this.#string("proxy_header");
+    const setting = this.#setting("proxy_header");
+    const text = this.#faults.string(setting);
     const header = PROXY_HEADERS.find((name) => name.toLowerCase() === text?.toLowerCase());
     if (text !== undefined && header === undefined) {
       const expected = PROXY_HEADERS.map((name) => `"${name}"`).join(" or ");
-      const got = JSON.stringify(text);
-      this.#settingFault(this.#setting("proxy_header")!, `expected ${expected}, got ${got}`);
+      this.#faults.of(setting!, `expected ${expected}, got ${JSON.stringify(text)}`);
     }
     return header ?? PROXY_HEADERS[0];
   }
-
-  #readClients(ttl: number): void {
-    const node = this.toml.table.get("clients");
-    if (node === undefined) return;
-    if (!(node.value instanceof Map)) {
-      return this.#fault(node.line, 'clients: expected a table: [clients], then "KEY" = "HOST"');
-    }
-    for (const [key, client] of node.value as TomlTable) this.#readClient(key, client, ttl);
-  }
-
-  // No fault of a client repeats any of its text: key and host may be swapped.
-  #readClient(key: string, { line, value }: TomlNode, ttl: number): void {
-    const fault = (problem: string) => this.#fault(line, `clients: ${problem}`);
-    const keyDigest = this.#readKey(key, line);
-    let hosts = value;
-    if (value instanceof Map) {
-      const known = [...value.keys()].every((name) => name === "host" || name === "ttl");
-      if (!known) fault('expected { host = "HOST", ttl = SECONDS }; a key with a dot needs quotes');
-      ttl = this.#clientTtl(value.get("ttl"), ttl);
-      const node = value.get("host");
-      if (node === undefined) {
-        return known ? fault('host is missing: expected { host = "HOST" }') : undefined;
-      }
-      hosts = node.value;
-    }
-    const names: unknown[] = Array.isArray(hosts) ? hosts : [hosts];
-    if (names.length === 0) fault('the list of hosts is empty: expected ["HOST", "HOST"]');
-    const parsed = new Map<Hostname, Host>();
-    for (const text of names) {
-      if (typeof text !== "string") {
-        fault(`expected "HOST", ["HOST", "HOST"] or { host = "HOST" }, got ${typeName(text)}`);
-        continue;
-      }
-      try {
-        const name = parseHostname(text);
-        if (parsed.has(name)) fault("one host stands here twice");
-        parsed.set(name, { name, ttl });
-      } catch (error) {
-        fault((error as RangeError).message);
-      }
-    }
-    if (keyDigest === undefined) return;
-    if (!this.#clients.add(keyDigest, [...parsed.values()])) {
-      fault(`this key stands in line ${this.#clientLines.get(keyDigest)} already`);
-    } else this.#clientLines.set(keyDigest, line);
-  }
-
-  #clientTtl(node: TomlNode | undefined, ifUnset: number): number {
-    if (node === undefined) return ifUnset;
-    const problem = numberProblem(node.value, 0, MAX_TTL, true);
-    if (problem === undefined) return node.value as number;
-    this.#fault(node.line, `clients: ttl: ${problem}`);
-    return ifUnset;
-  }
-
-  /** The digest of a client's key. */
-  #readKey(key: string, line: number): string | undefined {
-    const fault = (problem: string) => this.#fault(line, `clients: ${problem}`);
-    if (/^sha256:/i.test(key)) {
-      const hex = key.slice("sha256:".length).toLowerCase();
-      if (/^[0-9a-f]{64}$/.test(hex)) return hex;
-      return void fault('expected 64 hex digits after "sha256:", as `sftdyn key` prints them');
-    }
-    if (key === "" || key === "?") return void fault("the key is empty");
-    if (key.startsWith("/")) return void fault("write the key without the slash at its beginning");
-    this.#plainKeys = true;
-    if ([...key].length < SHORT_KEY) this.#shortKeys.push(line);
-    return digest(key);
-  }
-
-  #attempt<T>(setting: Setting, run: () => T): T | undefined {
-    try {
-      return run();
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      this.#settingFault(setting, error.message);
-    }
-  }
-}
-
-function numberProblem(
-  value: unknown,
-  least: number,
-  most: number,
-  whole: boolean,
-): string | undefined {
-  const expected = `expected ${whole ? "a whole number" : "a number"} from ${least} to ${most}`;
-  if (typeof value !== "number") return `${expected}, got ${typeName(value)}`;
-  const fits = value >= least && value <= most && (!whole || Number.isInteger(value));
-  return fits ? undefined : `${expected}, got ${value}`;
-}
-
-function typeName(value: unknown): string {
-  if (Array.isArray(value)) return "a list";
-  if (value instanceof Map) return "a table";
-  if (value instanceof Date) return "a date";
-  if (typeof value === "string") return "a text";
-  if (typeof value === "boolean") return `${value}`;
-  return typeof value === "number" ? "a number" : "a table";
 }

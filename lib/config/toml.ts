@@ -67,7 +67,7 @@ export function parseToml(text: string): { table: TomlTable; faults: Fault[] } {
 function openTable(root: TomlTable, statement: Statement, headers: Map<string, number>): TomlTable {
   const { line, text } = statement;
   if (text.startsWith("[[")) {
-    throw new RangeError("there are no lists of tables here: expected [NAME]");
+    throw new RangeError("lists of tables are not used here: expected [NAME]");
   }
   const path = parseName(HEADER.exec(text)?.[1] ?? "");
   if (path === undefined) {
@@ -78,7 +78,7 @@ function openTable(root: TomlTable, statement: Statement, headers: Map<string, n
   let table = root;
   for (const name of path) table = openPart(table, name, line);
   const before = headers.get(JSON.stringify(path));
-  if (before !== undefined) throw new RangeError(`this table stands in line ${before} already`);
+  if (before !== undefined) throw new RangeError(`this table is already in line ${before}`);
   headers.set(JSON.stringify(path), line);
   return table;
 }
@@ -87,7 +87,7 @@ function add(table: TomlTable, path: string[], value: unknown, line: number): vo
   for (const name of path.slice(0, -1)) table = openPart(table, name, line);
   const name = path.at(-1)!;
   const before = table.get(name);
-  if (before) throw new RangeError(`this name stands in line ${before.line} already`);
+  if (before) throw new RangeError(`this name is already in line ${before.line}`);
   table.set(name, toNode(value, line));
 }
 
@@ -95,7 +95,7 @@ function add(table: TomlTable, path: string[], value: unknown, line: number): vo
 function openPart(table: TomlTable, name: string, line: number): TomlTable {
   const node: TomlNode = table.get(name) ?? { line, value: new Map() };
   if (!(node.value instanceof Map) || node.isInline) {
-    throw new RangeError(`this name has a value already, in line ${node.line}`);
+    throw new RangeError(`this name already has a value, in line ${node.line}`);
   }
   table.set(name, node);
   return node.value;
@@ -163,23 +163,23 @@ function explain(
   unclosed: string,
   path: string[] | undefined,
 ): string {
-  if (unclosed !== "") return `${unclosed} is opened and not closed`;
+  if (unclosed !== "") return `${unclosed} is not closed`;
   if (equals < 0) return 'expected NAME = VALUE or [TABLE] (a comment begins with "#")';
   if (path === undefined) {
     return 'not a valid name before "=": put it in quotes, "NAME" = VALUE';
   }
   const value = text.slice(equals + 1).trim();
-  if (value === "" || value.startsWith("#")) return 'there is no value after "="';
+  if (value === "" || value.startsWith("#")) return 'the value after "=" is missing';
   if (/^(True|False|None)\b/.test(value)) return "not a valid value: expected true or false";
   if (/^[+-]?[\d_.]+$/.test(value)) {
     return "not a valid number: expected digits, without zeros in front";
   }
-  if (/^[^"'[{]/.test(value)) return 'not a valid value: a text needs quotes, NAME = "VALUE"';
+  if (/^[^"'[{]/.test(value)) return 'not a valid value: a string needs quotes, NAME = "VALUE"';
   if (/^"[^"]*\\/.test(value)) {
-    return "not a valid value: a backslash stands in single quotes or twice, 'C:\\x' or \"C:\\\\x\"";
+    return "not a valid value: write a backslash in single quotes or twice, 'C:\\x' or \"C:\\\\x\"";
   }
   if (value.startsWith("[")) {
-    return 'not a valid list: expected ["VALUE", "VALUE"], with quotes around a text';
+    return 'not a valid list: expected ["VALUE", "VALUE"], with quotes around a string';
   }
   if (value.startsWith("{")) return 'not a valid table: expected { NAME = "VALUE", NAME = NUMBER }';
   return "not a valid value: something follows its end";

@@ -24,13 +24,27 @@ const ALGORITHMS = [
  * @throws {RangeError} what is wrong with it, without any of its text
  */
 export function parseTsigKey(text: string): TsigKey {
+  if (text.startsWith("\ufeff")) {
+    fail("it begins with a byte order mark, which nsupdate does not accept: save it without one");
+  }
   // Comments go; in quotes there are none.
   const clean = text.replace(
     /("[^"]*")|\/\*[\s\S]*?\*\/|(?:\/\/|#)[^\n]*/g,
     (_, quoted) => quoted ?? " ",
   );
-  const [, name, body] = /\bkey\s+"?([^\s"{;]+)"?\s*\{([^}]*)\}/.exec(clean) ??
+  const match = /\bkey\s+"?([^\s"{;]+)"?\s*\{([^}]*)\}\s*(;?)/.exec(clean) ??
     fail('no key in it: expected what tsig-keygen writes, key "NAME" { … };');
+  const [whole, name, body, end] = match;
+  const rest = clean.slice(0, match.index) + clean.slice(match.index + whole.length);
+  if (/\bkey\s/.test(rest)) {
+    fail("more than one key in it, and nsupdate takes a file with one: remove the others");
+  }
+  if (rest.trim() !== "") {
+    fail("something besides the key in it, which nsupdate does not accept: remove it");
+  }
+  if (end === "") fail('no ";" after the last brace');
+  const unknown = body!.replace(/\b(?:algorithm|secret)\s+(?:"[^"]*"|[^\s";]+[^";]*)\s*;/g, "");
+  if (unknown.trim() !== "") fail("something besides algorithm and secret in its key");
   const [, algorithm] = /\balgorithm\s+"?([\w.-]+)"?\s*;/.exec(body!) ?? fail("no algorithm in it");
   // BIND takes hmac-sha256-128 too, a truncated one.
   if (!ALGORITHMS.includes(algorithm!.toLowerCase().replace(/-\d+$/, ""))) {

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import type { Host } from "../../lib/clients.ts";
+import type { Client } from "../../lib/clients.ts";
 import { type Config, ConfigError, loadConfig, type Overrides } from "../../lib/config/config.ts";
 import { endpointText } from "../../lib/endpoint.ts";
+import { run } from "../../tools/program.ts";
 import { belowFrom } from "../support.ts";
 
 const FILE = "/etc/sftdyn/sftdyn.toml";
@@ -17,12 +18,8 @@ Deno.test.beforeAll(async () => {
   for (const name of ["a", "b"]) {
     const line = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 ` +
       `-keyout ${name}.key -out ${name}.pem -subj /CN=x -addext subjectAltName=DNS:dyn.example`;
-    const { success } = await new Deno.Command("openssl", {
-      args: line.split(" "),
-      cwd: folder,
-      stderr: "null",
-    }).output();
-    assert(success, `openssl ${line}`);
+    const { code, stderr } = await run(["openssl", ...line.split(" ")], { cwd: folder });
+    assert(code === 0, `openssl ${line}: ${stderr}`);
   }
   pem.cert = await Deno.readTextFile(`${folder}/a.pem`);
   pem.key = await Deno.readTextFile(`${folder}/a.key`);
@@ -38,12 +35,13 @@ function load(
   files: Record<string, string> = {},
 ): Promise<Config> {
   const all = new Map(Object.entries({ [FILE]: text, ...files }));
-  return loadConfig(FILE, overrides, (path) => {
+  const readFile = (path: string) => {
     const found = all.get(path);
     return found === undefined
       ? Promise.reject(new Deno.errors.NotFound(path))
       : Promise.resolve(new TextEncoder().encode(found));
-  });
+  };
+  return loadConfig(FILE, overrides, { readFile, cwd: () => "/somewhere" });
 }
 
 /** The faults of a configuration, or none. */
@@ -75,8 +73,8 @@ function withClients(lines: string): string {
   return `http = "8080"\n[clients]\n${lines}\n`;
 }
 
-function plain(hosts: readonly Host[] | undefined): [string, number][] | undefined {
-  return hosts?.map(({ name, ttl }) => [name, ttl]);
+function plain(client: Client | undefined): [string, number][] | undefined {
+  return client?.hosts.map(({ name, ttl }) => [name, ttl]);
 }
 
 Deno.test("loadConfig() reads every setting", async () => {
@@ -110,18 +108,22 @@ host = "e.dyn.example"
       "/etc/sftdyn/keys/sftdyn.key": "",
     },
   );
-  const { clients, certificate, trustedProxies, ...rest } = config;
+  const { clients, certificate, trustedProxies, zones, ...rest } = config;
+  assertEquals(zones.all, []);
   assertEquals(rest, {
     file: FILE,
     http: [{ hostname: undefined, port: 8080 }],
     https: [{ hostname: "127.0.0.1", port: 4443 }, { hostname: "::1", port: 4443 }],
-    nskeyfile: "/etc/sftdyn/keys/sftdyn.key",
-    nameserver: { hostname: "ns1.dyn.example", port: 5353 },
-    timeout: 2.5,
-    minInterval: 0.5,
-    recheck: 60,
+    nameserver: {
+      endpoint: { hostname: "ns1.dyn.example", port: 5353 },
+      keyFile: "/etc/sftdyn/keys/sftdyn.key",
+    },
+    timeout: 2500,
+    minInterval: 500,
+    recheck: 60_000,
     proxyHeader: "X-Real-IP",
     shortKeys: [],
+    urlKeys: [],
     plainKeys: true,
   });
   assertEquals([certificate?.cert, certificate?.key], [pem.cert, pem.key]);
@@ -144,20 +146,21 @@ host = "e.dyn.example"
 });
 
 Deno.test("loadConfig() has a default for all but where to listen", async () => {
-  const { clients, ...rest } = await load('http = "8080"');
+  const { clients, zones, ...rest } = await load('http = "8080"');
+  assertEquals(zones.all, []);
   assertEquals(rest, {
     file: FILE,
     http: [{ hostname: undefined, port: 8080 }],
     https: [],
     certificate: undefined,
-    nskeyfile: undefined,
-    nameserver: undefined,
-    timeout: 10,
-    minInterval: 5,
-    recheck: 300,
+    nameserver: { endpoint: undefined, keyFile: undefined },
+    timeout: 10_000,
+    minInterval: 5000,
+    recheck: 300_000,
     trustedProxies: [],
     proxyHeader: "X-Forwarded-For",
     shortKeys: [],
+    urlKeys: [],
     plainKeys: false,
   });
   assertEquals(clients.size, 0);
@@ -188,7 +191,7 @@ Deno.test("loadConfig() takes the least and the most of every number", async () 
 Deno.test("loadConfig() refuses every wrong type and impossible value", async () => {
   const values: [name: string, value: string, said: RegExp][] = [
     ["min_interval", "-1", /expected a number from 0 to 3600, got -1/],
-    ["min_interval", '"5"', /expected a number from 0 to 3600, got a text/],
+    ["min_interval", '"5"', /expected a number from 0 to 3600, got a string/],
     ["recheck", "604801", /expected a number from 0 to 604800/],
     ["recheck", "true", /expected a number from 0 to 604800, got true/],
     ["nameserver", "53", /in quotes, got a number/],
@@ -201,7 +204,7 @@ Deno.test("loadConfig() refuses every wrong type and impossible value", async ()
     ["nskeyfile", "{ a = 1 }", /in quotes, got a table/],
     ["nskeyfile", '""', /empty/],
     ["nskeyfile", '"none.key"', /cannot read "\/etc\/sftdyn\/none\.key": no such file/],
-    ["ttl", '"30"', /whole number from 0 to 2147483647, got a text/],
+    ["ttl", '"30"', /whole number from 0 to 2147483647, got a string/],
     ["ttl", "-1", /whole number/],
     ["ttl", "1.5", /whole number.*got 1\.5/],
     ["ttl", "2147483648", /whole number/],
@@ -215,8 +218,8 @@ Deno.test("loadConfig() refuses every wrong type and impossible value", async ()
     ["timeout", "0.99", /number from 1 to 300/],
     ["timeout", "301", /number from 1 to 300/],
     ["timeout", "nan", /number from 1 to 300/],
-    ["timeout", '"10s"', /number from 1 to 300, got a text/],
-    ["trusted_proxies", '"127.0.0.1"', /list like .*, got a text/],
+    ["timeout", '"10s"', /number from 1 to 300, got a string/],
+    ["trusted_proxies", '"127.0.0.1"', /list like .*, got a string/],
     ["trusted_proxies", "[1]", /CIDRs like .*, got a number/],
     ["trusted_proxies", '["10.0.0.0/33"]', /CIDRs like .*, got "10\.0\.0\.0\/33"/],
     ["trusted_proxies", '["::1", "proxy.example"]', /CIDRs like .*, got "proxy\.example"/],
@@ -243,8 +246,8 @@ Deno.test("loadConfig() refuses every wrong type and impossible value", async ()
     ['"::1:80"', /\[IP6\]:PORT/],
     ['["8080", 8081]', /in quotes: "8081"/],
     ['["8080", ["8081"]]', /got a list/],
-    ['["8080", "8080"]', /"8080" stands here twice/],
-    ['["[::1]:80", "[0:0::1]:80"]', /"\[::1\]:80" stands here twice/],
+    ['["8080", "8080"]', /"8080" is listed twice/],
+    ['["[::1]:80", "[0:0::1]:80"]', /"\[::1\]:80" is listed twice/],
   ];
   await checkFaults(
     listens.map(([value, said]) => [`\nhttp = ${value}`, 2, new RegExp(`http: .*${said.source}`)]),
@@ -269,7 +272,7 @@ Deno.test("loadConfig() wants cert and key with https, together, readable and a 
     ['https = "1"\ncert = "c.pem"\nkey = "c.pem"', [/line 3: key: .*no unencrypted private key/]],
     ['http = "1"\ncert = "c.pem"\nkey = "/o"', [/line 3: key: /]],
     ['http = "1"\nhttps = "1"\ncert = "c.pem"\nkey = "k.pem"', [
-      /line 2: https: "1" stands here twice/,
+      /line 2: https: "1" is listed twice/,
     ]],
     ['https = "1"\ncert = "c.pem"\nkey = "k.pem"', []],
   ];
@@ -305,7 +308,7 @@ Deno.test("loadConfig() refuses impossible hosts and clients", async () => {
     ["a.dyn.example\\nserver evil", /letters, digits/],
     [";", /letters, digits/],
     ["$INCLUDE", /letters, digits/],
-    ["a".repeat(256), /253 are the most/],
+    ["a".repeat(256), /at most 253 are allowed/],
     ["a..dyn.example", /two dots/],
     [".dyn.example", /two dots/],
     ["", /empty/],
@@ -313,6 +316,11 @@ Deno.test("loadConfig() refuses impossible hosts and clients", async () => {
     ["host", /zone/],
     ["1.2.3.4", /number/],
     ["my_host.example", /letters, digits/],
+    ["a.*.example", /"\*" can only be the whole first label/],
+    ["*a.example", /"\*" can only be/],
+    ["*", /zone/],
+    ["_.dyn.example", /letters, digits/],
+    ["__a.dyn.example", /letters, digits/],
     ["-a.example", /letters, digits/],
   ];
   const clients: [string, RegExp][] = [
@@ -327,13 +335,13 @@ Deno.test("loadConfig() refuses impossible hosts and clients", async () => {
     ['"abc" = [["a.dyn.example"]]', /got a list/],
     ['"abc" = [{ host = "a.dyn.example" }]', /got a table/],
     ['"abc" = ["a.dyn.example", 5]', /got a number/],
-    ['"abc" = ["a.dyn.example", "A.dyn.example."]', /one host stands here twice/],
+    ['"abc" = ["a.dyn.example", "A.dyn.example."]', /a host is listed twice/],
     ['"abc" = {}', /host is missing/],
     ['"abc" = { ttl = 5 }', /host is missing/],
     ['"abc" = { host = 5 }', /got a number/],
     ['"abc" = { host = [] }', /empty/],
     ['"abc" = { host = { host = "a.dyn.example" } }', /got a table/],
-    ['"abc" = { host = "a.dyn.example", ttl = "5" }', /ttl: .*got a text/],
+    ['"abc" = { host = "a.dyn.example", ttl = "5" }', /ttl: .*got a string/],
     ['"abc" = { host = "a.dyn.example", ttl = -1 }', /ttl: .*from 0 to 2147483647/],
     ['"abc" = { host = "a.dyn.example", ttl = 2147483648 }', /ttl: /],
     ['"abc" = { host = "a.dyn.example", tll = 5 }', /expected \{ host/],
@@ -354,26 +362,30 @@ Deno.test("loadConfig() refuses impossible hosts and clients", async () => {
 Deno.test("loadConfig() refuses two clients with one key", async () => {
   const one = '"abc" = "a.dyn.example"';
   await checkFaults([
-    [withClients(`${one}\n\n"abc" = "b.dyn.example"`), 5, /line 3 already/],
-    [withClients(`${one}\nabc = "b.dyn.example"`), 4, /line 3 already/],
-    [withClients(`${one}\n"sha256:${ABC}" = "b.dyn.example"`), 4, /line 3 already/],
-    [withClients(`"sha256:${ABC.toUpperCase()}" = "b.dyn.example"\n${one}`), 4, /line 3 already/],
+    [withClients(`${one}\n\n"abc" = "b.dyn.example"`), 5, /already in line 3/],
+    [withClients(`${one}\nabc = "b.dyn.example"`), 4, /already in line 3/],
+    [withClients(`${one}\n"sha256:${ABC}" = "b.dyn.example"`), 4, /already in line 3/],
+    [
+      withClients(`"sha256:${ABC.toUpperCase()}" = "b.dyn.example"\n${one}`),
+      4,
+      /already in line 3/,
+    ],
     [
       withClients(`"sha256:${ABC.toUpperCase()}" = "b.dyn.example"\n"sha256:${ABC}" = "b.c"`),
       4,
-      /line 3 already/,
+      /already in line 3/,
     ],
     [
       withClients('"abc" = { host = "a.dyn.example" }\n"abc" = { ttl = 60 }'),
       4,
-      /line 3 already/,
+      /already in line 3/,
     ],
     [
       withClients(
         '"abc" = { host = "a.dyn.example", ttl = 60 }\n"abc" = { host = "a.dyn.example" }',
       ),
       4,
-      /line 3 already/,
+      /already in line 3/,
     ],
     [withClients(`${one}\n[clients.abc]\nhost = "b.dyn.example"`), 4, /line 3/],
   ]);
@@ -384,11 +396,11 @@ Deno.test("loadConfig() refuses two clients with one key", async () => {
 Deno.test("loadConfig() says where the syntax is wrong", async () => {
   await checkFaults([
     ['http = "8080"\nttl 30', 2, /expected NAME = VALUE/],
-    ['http = "8080"\ncert = c.pem', 2, /text needs quotes/],
+    ['http = "8080"\ncert = c.pem', 2, /string needs quotes/],
     [withClients("?hostname=a&password=b = 'a.dyn.example'"), 3, /put it in quotes/],
-    [withClients("abc = a.dyn.example"), 3, /text needs quotes/],
-    ['http = "8080"\nhttp = "8081"', 2, /line 1 already/],
-    ['http = "8080"\n[clients]\n[clients]', 3, /line 2 already/],
+    [withClients("abc = a.dyn.example"), 3, /string needs quotes/],
+    ['http = "8080"\nhttp = "8081"', 2, /already in line 1/],
+    ['http = "8080"\n[clients]\n[clients]', 3, /already in line 2/],
     ['http = "8080"\n[[clients]]\nabc = "a.dyn.example"', 2, /lists of tables/],
   ]);
 });
@@ -446,7 +458,7 @@ nskeyfile = "none.key"`;
   assertEquals(config.http.map(endpointText), ["81", "127.0.0.1:82"]);
   assertEquals(config.https.map(endpointText), ["[::1]:83"]);
   assertEquals(config.certificate?.cert, pem.cert);
-  assertEquals(config.nskeyfile, "./n.key");
+  assertEquals(config.nameserver.keyFile, "/somewhere/./n.key");
 
   const mixed = await load('https = "1"\nkey = "k.pem"', { cert: "c.pem" }, {
     "c.pem": pem.cert,
@@ -460,8 +472,8 @@ Deno.test("loadConfig() names the option when the command line is wrong", async 
   const good = 'http = "8080"';
   const table: [string, Overrides, RegExp][] = [
     [good, { http: ["x"] }, /^--http: expected "PORT".*got "x"$/],
-    [good, { http: ["80", "80"] }, /^--http: "80" stands here twice$/],
-    [good, { https: ["8080"], cert: "c", key: "k" }, /^--https: "8080" stands here twice$/],
+    [good, { http: ["80", "80"] }, /^--http: "80" is listed twice$/],
+    [good, { https: ["8080"], cert: "c", key: "k" }, /^--https: "8080" is listed twice$/],
     [good, { https: ["4443"] }, /^--https: it needs cert and key/],
     [good, { cert: "c" }, /^--cert: key is missing/],
     [good, { key: "k" }, /^--key: cert is missing/],
@@ -581,4 +593,100 @@ Deno.test("loadConfig() has a Config or faults without secrets for any text", as
       assert(line === undefined || Number(line) <= lines, `${label}: ${fault}`);
     }
   }
+});
+
+const withZones = (zones: string, more = "") => `http = "8080"\nttl = 40\n${more}\n${zones}`;
+
+Deno.test("loadConfig() gives each zone its nameserver, key and ttl, or those above", async () => {
+  const text = `http = "8080"
+nameserver = "192.0.2.53"
+nskeyfile = "n.key"
+ttl = 40
+[zones."Dyn.sft.mx."]
+nameserver = "ns1.sft.mx:5353"
+nskeyfile = "/etc/other.key"
+ttl = 60
+[zones."deep.dyn.sft.mx"]
+[zones."example"]
+ttl = 0
+[clients]
+"one" = ["dyn.sft.mx", "a.dyn.sft.mx", "a.deep.dyn.sft.mx", "notdyn.sft.mx", "a.example"]
+"two" = { host = "b.dyn.sft.mx", ttl = 5 }
+`;
+  const files = { "/etc/sftdyn/n.key": "", "/etc/other.key": "" };
+  const { zones, nameserver, clients } = await load(text, {}, files);
+  const above = { endpoint: { hostname: "192.0.2.53", port: 53 }, keyFile: "/etc/sftdyn/n.key" };
+  assertEquals(nameserver, above);
+  assertEquals<unknown>(zones.all, [
+    {
+      name: "dyn.sft.mx",
+      nameserver: { endpoint: { hostname: "ns1.sft.mx", port: 5353 }, keyFile: "/etc/other.key" },
+      ttl: 60,
+    },
+    { name: "deep.dyn.sft.mx", nameserver: above, ttl: 40 },
+    { name: "example", nameserver: above, ttl: 0 },
+  ]);
+  assertEquals(plain(clients.find("one")), [
+    ["dyn.sft.mx", 60],
+    ["a.dyn.sft.mx", 60],
+    ["a.deep.dyn.sft.mx", 40],
+    ["notdyn.sft.mx", 40],
+    ["a.example", 0],
+  ]);
+  assertEquals(plain(clients.find("two")), [["b.dyn.sft.mx", 5]]);
+  const { zones: inline } = await load(withZones('zones = { "dyn.sft.mx" = { ttl = 9 } }'));
+  assertEquals(inline.all.map(({ name, ttl }) => [name as string, ttl]), [["dyn.sft.mx", 9]]);
+  const { zones: typed } = await load(withZones('[zones."dyn.sft.mx"]'), { nskeyfile: "/k" }, {
+    "/k": "",
+  });
+  assertEquals(typed.all[0]!.nameserver.keyFile, "/k");
+});
+
+Deno.test("loadConfig() says what is wrong with a zone", async () => {
+  await checkFaults([
+    [withZones('zones = "dyn.example"'), 4, /zones: expected a table: \[zones\."dyn\.example"\]/],
+    [
+      withZones('[zones]\n"dyn.example" = "ns"'),
+      5,
+      /zones: "dyn\.example": expected \{ nameserver/,
+    ],
+    [
+      withZones("[zones.dyn.sft.mx]"),
+      4,
+      /put the zone's name in quotes: \[zones\."dyn\.example"\]/,
+    ],
+    [withZones("[zones.dyn.sft.mx]\nttl = 5"), 4, /put the zone's name in quotes/],
+    [withZones('[zones."*.dyn.example"]'), 4, /not a zone name: .*"\*"/],
+    [withZones('[zones."a b"]'), 4, /zones: "a b": not a zone name/],
+    [withZones('[zones."a.example"]\n[zones."A.example."]'), 5, /already in line 4/],
+    [
+      withZones('[zones."a.example"]\ntll = 5'),
+      5,
+      /"a\.example": unknown name, did you mean "ttl"/,
+    ],
+    [withZones('[zones."a.example"]\ncert = "x"'), 5, /expected one of nameserver, nskeyfile, ttl/],
+    [withZones('[zones."a.example"]\nttl = "5"'), 5, /"a\.example": ttl: expected a whole number/],
+    [withZones('[zones."a.example"]\nnameserver = 5'), 5, /nameserver: expected a string/],
+    [withZones('[zones."a.example"]\nnameserver = "x:y:z"'), 5, /nameserver: expected "HOST"/],
+    [
+      withZones('[zones."a.example"]\nnskeyfile = "x"'),
+      5,
+      /cannot read "\/etc\/sftdyn\/x": no such/,
+    ],
+  ]);
+});
+
+Deno.test("loadConfig() says of a setting under [clients] where it belongs", async () => {
+  await checkFaults([
+    [withClients('https = "4443"'), 3, /clients: https belongs above \[clients\]$/],
+    [withClients("ttl = 5"), 3, /clients: ttl belongs above/],
+    [withClients('"key" = "a.dyn.example"'), 3, /clients: key belongs above/],
+  ]);
+});
+
+Deno.test("loadConfig() notes keys that look like a whole URL", async () => {
+  const { urlKeys, shortKeys, clients } = await load(
+    withClients('"https://dyn.example:4443/abc" = "a.dyn.example"\n"httpx" = "b.dyn.example"'),
+  );
+  assertEquals([urlKeys, shortKeys, clients.size], [[3], [4], 2]);
 });

@@ -6,6 +6,8 @@ import { belowFrom } from "../support.ts";
 const SECRET =
   "q+qwdS2nkWbLYVC0DdBjIXmUnr8sdK9YBPZVbFFVVCpC8XLuyjb1o58SXkj2mQDErfcBGPOBPCz9JVYIJrp6uA==";
 
+const GOOD = `key "topsecret" { algorithm hmac-sha512; secret "${SECRET}"; };`;
+
 Deno.test("parseTsigKey() reads a key file as BIND does", () => {
   const table: [string, string, string, number][] = [
     [
@@ -21,7 +23,7 @@ Deno.test("parseTsigKey() reads a key file as BIND does", () => {
       "hmac-sha256",
       32,
     ],
-    ['key "k"{secret "AAAA";algorithm hmac-sha1;}', "k", "hmac-sha1", 24],
+    ['key "k"{secret "AAAA";algorithm hmac-sha1;};', "k", "hmac-sha1", 24],
     ['key k { algorithm hmac-sha256-128; secret "AAAA"; };', "k", "hmac-sha256-128", 24],
     [
       '// key a\n# key "b" {\n/* key "c" {\n};*/ key "d" { // x\n algorithm hmac-sha224; # y;\n secret "AAAA"; /* z */ };',
@@ -76,6 +78,14 @@ Deno.test("parseTsigKey() says what is wrong with a file without any of its text
     ['key "topsecret" { algorithm hmac-sha512; secret "topse"; };', "base64"],
     ['key "topsecret" { algorithm hmac-sha512; secret "topsecr"; };', "base64"],
     ['key "topsecret" { algorithm hmac-sha512; secret "=topsecret"; };', "base64"],
+    [`${GOOD}\n${GOOD}`, "more than one key"],
+    [`${GOOD} key "topsecret" {};`, "more than one key"],
+    [`${GOOD}\noptions { directory "topsecret"; };`, "something besides the key"],
+    [`server 192.0.2.1 { keys { topsecret; }; };\n${GOOD}`, "something besides the key"],
+    [`${GOOD};`, "something besides the key"],
+    [`\ufeff${GOOD}`, "byte order mark"],
+    [GOOD.replace(/;$/, ""), 'no ";"'],
+    [GOOD.replace("{", "{ topsecret yes;"), "something besides algorithm and secret"],
   ];
   for (const [text, expected] of table) {
     const { message } = assertThrows(() => parseTsigKey(text), RangeError);
