@@ -2,33 +2,32 @@
 
 import { CertificateWatch } from "./http/certificate_watch.ts";
 import { type Config, ConfigError } from "./config/config.ts";
-import { type Endpoint, endpointText } from "./endpoint.ts";
-import { createHandler } from "./http/handler.ts";
-import { listen } from "./http/listener.ts";
+import { count } from "./count.ts";
+import { delay } from "./delay.ts";
+import { createHandler, type Handler } from "./http/handler.ts";
+import { listen, type Wanted } from "./http/listener.ts";
 import type { Log } from "./log.ts";
 import { MemoryWatch } from "./http/memory_watch.ts";
-import { Nameserver } from "./dns/nameserver.ts";
-import { createNsupdate, type Nsupdate } from "./dns/nsupdate.ts";
-import { createUpdater } from "./dns/updater.ts";
-import { pass } from "./delay.ts";
+import { Updaters, type UpdatersSettings } from "./dns/updaters.ts";
+import { errorMessage } from "./error_message.ts";
 
 export interface ServiceOptions {
   /** Reads the configuration and all files that it names; throws ConfigError. */
   load: () => Promise<Config>;
   log: Log;
-  /** Milliseconds between two looks at the certificate's files. */
+  /** Milliseconds between two checks of the certificate's files. */
   certificateInterval?: number;
 }
 
 export interface Service {
   /**
-   * Reads the configuration anew and goes on with it. One that is at fault is an
-   * error line, and nothing changes. Known addresses and waiting changes stay.
+   * Reads the configuration again and applies it. A faulty one is an error line,
+   * and nothing changes. Known addresses and waiting changes stay.
    */
   reload(): Promise<void>;
   /**
-   * Takes no more requests and answers those that there are, for so many
-   * milliseconds at the most.
+   * Accepts no more requests and answers those under way, for so many
+   * milliseconds at most.
    */
   stop(grace: number): Promise<void>;
 }
@@ -47,15 +46,17 @@ export async function startService(
 ): Promise<Service> {
   let config = await load();
   warnOf(config, log);
-  let nameserver = new Nameserver({ endpoint: config.nameserver });
-  let nsupdate = nsupdateFor(config, nameserver);
-  const updater = createUpdater({ ...config, nsupdate, nameserver, log });
-  let handler = createHandler({ ...config, updater, log });
+  const updaters = new Updaters({ ...updatersSettings(config), log });
+  let handler = handlerFor(config);
   const listeners = await listen({
-    ...config,
+    ...wanted(config),
     handler: (request, connection) => handler(request, connection),
     log,
   });
+
+  function handlerFor({ clients, trustedProxies, proxyHeader }: Config): Handler {
+    return createHandler({ clients, trustedProxies, proxyHeader, updater: updaters, log });
+  }
 
   /** Changes come one after the other; one that fails is a line in the log. */
   let turn: Promise<void> = Promise.resolve();
@@ -68,57 +69,50 @@ export async function startService(
   async function reload(): Promise<void> {
     const next = await load();
     if (isStopping) return;
-    await listeners.update(next);
-    if (!isSame(next.nameserver, config.nameserver)) {
-      nameserver = new Nameserver({ endpoint: next.nameserver });
-    }
-    // A fresh one reads the key file anew; the former ends by itself, being without work.
-    nsupdate = nsupdateFor(next, nameserver);
-    updater.use({ ...next, nsupdate, nameserver }, next.clients.hosts());
-    handler = createHandler({ ...next, updater, log });
+    await listeners.update(wanted(next));
+    updaters.reconfigure(updatersSettings(next), next.clients.hosts());
+    handler = handlerFor(next);
     config = next;
-    log.info(`reloaded ${config.file}: ${config.clients.size} clients`);
+    log.info(`reloaded ${config.file}: ${count(config.clients.size, "client")}`);
     warnOf(config, log);
   }
 
   const certificateWatch = new CertificateWatch({ log });
   async function renew(): Promise<void> {
     if (config.https.length === 0) return;
-    const certificate = await certificateWatch.look(config.certificate!);
+    const certificate = await certificateWatch.poll(config.certificate!);
     if (certificate === undefined || isStopping) return;
-    await listeners.update({ ...config, certificate });
+    await listeners.update({ ...wanted(config), certificate });
     config = { ...config, certificate };
-    log.info(`https goes on with a new certificate, valid until ${dateOf(certificate.notAfter)}`);
+    log.info(`https uses a new certificate, valid until ${dateOf(certificate.notAfter)}`);
   }
 
   const memoryWatch = new MemoryWatch();
-  const every = async (ms: number, look: () => unknown) => {
-    while (await pass(ms), !isStopping) look();
+  const every = async (ms: number, poll: () => unknown) => {
+    while (await delay(ms), !isStopping) poll();
   };
   void every(certificateInterval, () => inTurn(renew, "certificate not renewed"));
-  void every(MEMORY_INTERVAL, () => memoryWatch.look());
+  void every(MEMORY_INTERVAL, () => memoryWatch.poll());
   return {
-    reload: () => inTurn(reload, "not reloaded, all stays as it was"),
+    reload: () => inTurn(reload, "not reloaded, nothing has changed"),
     async stop(grace) {
       isStopping = true;
-      updater.hurry();
+      updaters.flush();
       await listeners.stop(grace);
-      await nsupdate.close();
-      await nameserver.close();
+      await updaters.close();
     },
   };
 }
 
-function nsupdateFor(config: Config, nameserver: Nameserver): Nsupdate {
-  return createNsupdate({
-    ...config,
-    keyFile: config.nskeyfile,
-    reachedAt: () => nameserver.reachedAt(),
-  });
+/** What the update engines need of a configuration. */
+function updatersSettings(config: Config): UpdatersSettings {
+  const { nameserver, zones, timeout, minInterval, recheck } = config;
+  return { nameserver, zones, timeout, minInterval, recheck };
 }
 
-function isSame(a: Endpoint | undefined, b: Endpoint | undefined): boolean {
-  return (a && endpointText(a)) === (b && endpointText(b));
+/** What is to be listened on. */
+function wanted({ http, https, certificate }: Config): Wanted {
+  return { http, https, certificate };
 }
 
 function warnOf({ file, clients }: Config, log: Log): void {
@@ -127,7 +121,7 @@ function warnOf({ file, clients }: Config, log: Log): void {
 
 /** One line, whatever went wrong. */
 function reason(error: unknown): string {
-  if (!(error instanceof ConfigError)) return error instanceof Error ? error.message : `${error}`;
+  if (!(error instanceof ConfigError)) return errorMessage(error);
   const [first, ...more] = error.faults;
   return more.length === 0 ? first! : `${first} (and ${more.length} more: sftdyn check lists all)`;
 }

@@ -156,7 +156,7 @@ Deno.test("reload() with a fault is one line, and all goes on", async () => {
       fault = thrown;
       const before = lines.length;
       await service.reload();
-      assertEquals(lines.slice(before), [`error: not reloaded, all stays as it was: ${said}`]);
+      assertEquals(lines.slice(before), [`error: not reloaded, nothing has changed: ${said}`]);
       assertEquals(await statusOf(running, "other"), 403);
     }
     fault = undefined;
@@ -224,10 +224,10 @@ Deno.test("a certificate that is renewed is served without reload()", async () =
     assertEquals(await getTls(running, "first"), "127.0.0.1");
     // The other one of the pair comes after the fault was found.
     await Deno.copyFile(`${folder}/second.key`, `${folder}/served.key`);
-    await logged("https goes on with the former certificate: ");
+    await logged("https keeps the previous certificate: ");
     assertEquals(await getTls(running, "first"), "127.0.0.1");
     await Deno.copyFile(`${folder}/second.pem`, `${folder}/served.pem`);
-    await logged("https goes on with a new certificate, valid until 20");
+    await logged("https uses a new certificate, valid until 20");
     assertEquals(await getTls(running, "second"), "127.0.0.1");
     assertEquals(lines.filter((line) => line.startsWith("error")).length, 1);
     assertEquals(lines.filter((line) => line.includes("listening")).length, 2);

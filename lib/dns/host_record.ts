@@ -1,32 +1,47 @@
-/** One record in the update engine. */
+/** One record in the update engine: what is known of it, and what it is to be. */
 
 import type { Address } from "../address.ts";
-import type { AddressType } from "./dns.ts";
+import type { AddressType } from "../change.ts";
 import type { Hostname } from "../hostname.ts";
 
-/** What became of a host's record; BUSY: too many wait already. */
+/** What became of a record; BUSY: too many wait already. */
 export type Result = "OK" | "UPTODATE" | "FAIL" | "BUSY";
 
 /** The newest address that a record is to have, and all who wait for it. */
-export interface Wish {
-  address: Address;
+export interface Pending {
+  /** undefined if it is to have none. */
+  address: Address | undefined;
+  /** Seconds. */
   ttl: number;
+  /** Its zone was found anew because the nameserver said that it is elsewhere. */
+  hasRetried: boolean;
+  /** When its zone was found for it. */
+  foundAt: number;
   readonly waiters: ((result: Result) => void)[];
 }
 
-/** A host's A or AAAA record: what is known of it, and what it is to become. */
+/** A host's A or AAAA record. */
 export class HostRecord {
-  /** The zone that it is in, found once. */
+  /** The zone that it was in when that was found last, or that the configuration names. */
   zone: string | undefined;
-  /** The one address that it had when the nameserver confirmed it last, and when that was. */
+  /** What it was when the nameserver confirmed it last (addressText), and when that was. */
   known: { readonly address: string; readonly at: number } | undefined;
-  /** What it had before, for the log. */
+  /** What the nameserver was asked for, and what therefore must be set (addressText). */
+  toSet: string | undefined;
+  /** Seconds, if it was set since the start. */
+  ttl: number | undefined;
+  /** What it was before, for the log. */
   before = "?";
   /** An UPDATE of it was lost on the way, and may still take effect. */
   isInDoubt = false;
-  changedAt = -Infinity;
-  wish: Wish | undefined;
-  /** Somebody looks after it: asks the nameserver, or sends. */
+  /** The last UPDATE of it was made. */
+  isProven = false;
+  /** The last UPDATE of it was refused. */
+  wasRefused = false;
+  /** When an UPDATE of it was sent last. */
+  triedAt = -Infinity;
+  pending: Pending | undefined;
+  /** It is in a queue or in a message. */
   isBusy = false;
   /** Set while it waits for its interval to be over. */
   timer: ReturnType<typeof setTimeout> | undefined;
@@ -36,4 +51,9 @@ export class HostRecord {
   get text(): string {
     return `${this.name} ${this.type}`;
   }
+}
+
+/** An address, or "none". */
+export function addressText(address: Address | undefined): string {
+  return address?.text ?? "none";
 }

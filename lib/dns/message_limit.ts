@@ -1,40 +1,59 @@
-/** How much goes into one UPDATE. */
+/** How much goes into one message. */
 
 /** Whether the message takes one more record, of this name and in this zone; if so, it is in. */
 export type Fits = (name: string, zone: string) => boolean;
-/** Begins a message. */
-export type NextMessage = () => Fits;
+export type MessageKind = "ask" | "set";
 
-/** BIND takes more, but a batch that is refused is halved. */
+/** BIND takes more, but a message that is refused is taken apart. */
 const MAX_RECORDS = 500;
-/** A message has 65,535; a record names its host twice, and late names are not compressed. */
+/** A message has 65,535; late names are not compressed. */
 const MAX_OCTETS = 60_000;
-/** What a deletion and an addition take at the most besides the name, compressed or not. */
-const RECORD_OCTETS = 40;
 /**
- * nsupdate takes TCP for more than 512 octets, with a connection for each
- * message, whose port is not free again for a minute. 212 are for the header,
+ * How often a record's name is in it, and the octets of the rest: a resource
+ * record's fixed part (10), an IPv6 address (16), a compressed name (2).
+ * set: prerequisite, deletion, addition; ask: prerequisite (RFC 2136, section 2).
+ */
+const SHAPE = {
+  set: { names: 3, octets: 3 * 10 + 16, compressed: 2 + 2 + 2 + 3 * 10 + 16 },
+  ask: { names: 1, octets: 10 + 16, compressed: 2 + 10 + 16 },
+};
+/**
+ * nsupdate uses TCP for more than 512 octets, with a connection for each
+ * message, whose port is not free again for a minute. 180 are for the header,
  * the zone and the signature.
  */
-const SMALL_OCTETS = 300;
+const SMALL_OCTETS = 330;
 /** Milliseconds from one message over TCP to the next: 250 a second leave half the ports free. */
 const BIG_PAUSE = 4;
 
-/** @param now milliseconds, of a clock that nobody sets */
-export function limitMessages(now: () => number): NextMessage {
-  let bigAt = -Infinity;
-  return () => {
-    const mayBeBig = now() - bigAt >= BIG_PAUSE;
+export class MessageLimit {
+  readonly #now: () => number;
+  #bigAt = -Infinity;
+
+  /** @param now milliseconds, of a clock that nobody sets */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Whether the next message may be one over TCP. */
+  get mayBeBig(): boolean {
+    return this.#now() - this.#bigAt >= BIG_PAUSE;
+  }
+
+  /** Begins a message. */
+  next(kind: MessageKind): Fits {
+    const shape = SHAPE[kind];
+    const { mayBeBig } = this;
     let records = 0, octets = 0, compressed = 0;
     return (name, zone) => {
-      octets += 2 * name.length + RECORD_OCTETS;
-      compressed += name.length - zone.length + RECORD_OCTETS;
+      octets += shape.names * (name.length + 2) + shape.octets;
+      compressed += name.length - zone.length + shape.compressed;
       const fits = records === 0 ||
         (mayBeBig ? records < MAX_RECORDS && octets <= MAX_OCTETS : compressed <= SMALL_OCTETS);
       if (!fits) return false;
       records++;
-      if (compressed > SMALL_OCTETS) bigAt = now();
+      if (compressed > SMALL_OCTETS) this.#bigAt = this.#now();
       return true;
     };
-  };
+  }
 }

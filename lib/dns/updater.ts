@@ -1,38 +1,30 @@
 /**
- * The update engine: which records must change, in which order; and the
- * addresses that are known to be in the zone.
+ * The update engine of one nameserver: which records must be asked for or set,
+ * in which order, and what is known of them.
  */
 
-import { type Address, local } from "../address.ts";
+import { local } from "../address.ts";
 import type { Host } from "../clients.ts";
-import type { AddressType } from "./dns.ts";
-import type { Hostname } from "../hostname.ts";
-import { limitFlood, type Log } from "../log.ts";
-import { limitMessages, type NextMessage } from "./message_limit.ts";
-import type { Nameserver } from "./nameserver.ts";
-import type { Change, Nsupdate, Outcome } from "./nsupdate.ts";
-import { HostRecord, type Result, type Wish } from "./host_record.ts";
+import type { Change } from "../change.ts";
+import { count } from "../count.ts";
+import { limitRate, type Log } from "../log.ts";
+import type { Zones } from "../zones.ts";
+import { addressText, HostRecord, type Pending, type Result } from "./host_record.ts";
+import { Lane } from "./lane.ts";
+import { type MessageKind, MessageLimit } from "./message_limit.ts";
+import { type Answer, isAnswer, type Nsupdate, parentOf } from "./nsupdate.ts";
+import { Pace } from "./pace.ts";
+import { type Item, type Part, partsOf, ZoneQueue } from "./zone_queue.ts";
 
 export type { Result };
 
-export interface Updater {
-  /** Makes the address the host's only one of its family. Never throws. */
-  set(host: Host, address: Address): Result | Promise<Result>;
-  /** Changes that wait for their record's interval are made now, and later ones at once. */
-  hurry(): void;
-  /**
-   * Goes on with other settings. What waits is not lost, and what is known stays
-   * known, unless the nameserver is another or nobody has the host any more.
-   */
-  use(settings: UpdaterSettings, hosts: readonly Host[]): void;
-}
-
 export interface UpdaterSettings {
-  nsupdate: Nsupdate;
-  nameserver: Pick<Nameserver, "addresses" | "zone">;
-  /** Seconds between two changes of one record. */
+  nsupdate: Pick<Nsupdate, "ask" | "set">;
+  /** Zones that need not be found. */
+  zones: Pick<Zones, "of">;
+  /** Milliseconds between two changes of one record. */
   minInterval: number;
-  /** Seconds for which what the nameserver said is believed. */
+  /** Milliseconds for which what the nameserver said is believed. */
   recheck: number;
 }
 
@@ -50,22 +42,44 @@ const MAX_WAITING = 10_000;
 const MAX_WAITERS = 64;
 /** Lines that the log gets a second when changes fail. */
 const MAX_FAILURES = 50;
+/** Messages at a time that find their zone. */
+const MAX_FINDING = 24;
+/** Of one zone, messages that found it and give their place up to others before they are answered. */
+const MAX_FOUND = 2;
+/**
+ * A zone may be split at any time, and what is set is to be in the child: so
+ * the zone is found again with each set, as long as these are few. Of more in so
+ * many milliseconds, the first ones tell for their neighbours.
+ */
+const NEIGHBOURS = { ms: 100, first: 5 };
+/** Milliseconds from a record's ask, which found the zone, in which its set needs not find it again. */
+const JUST_FOUND = 1000;
+/** Records that wait for one zone, with which a second message is sent while the first is under way. */
+const MANY = 100;
+const MAX_PARENTS = 10_000;
 
-export function createUpdater(options: UpdaterOptions): Updater {
-  return new Engine(options);
+interface Found {
+  readonly zone: string;
+  readonly at: number;
 }
 
-class Engine implements Updater {
+export class Updater {
   #options: Required<UpdaterOptions>;
   /** By name and type: as many as the configuration has hosts, twice. */
   readonly #records = new Map<string, HostRecord>();
+  readonly #queues = new Map<string, ZoneQueue>();
+  readonly #finding: Lane<HostRecord>;
+  /** By the domain that a name is in: the zone that was found last. */
+  readonly #found = new Map<string, Found>();
+  /** How many sets found their zone, in this stretch of time. */
+  #findings = { since: -Infinity, count: 0 };
+  /** By the domain for which a message is finding the zone now: who waits for that. */
+  readonly #neighbours = new Map<string, HostRecord[]>();
   readonly #logFailure: (message: string) => void;
-  /** Those whose change can be sent, in order. */
-  readonly #ready = new Set<HostRecord>();
+  readonly #messages: MessageLimit;
+  readonly #pace = new Pace();
   #waiting = 0;
-  #isSending = false;
-  #isHurried = false;
-  readonly #nextMessage: NextMessage;
+  #isFlushed = false;
 
   constructor(options: UpdaterOptions) {
     this.#options = {
@@ -74,49 +88,80 @@ class Engine implements Updater {
       now: () => performance.now(),
       ...options,
     };
-    this.#nextMessage = limitMessages(this.#options.now);
-    const sum = (count: number) => `${count} more changes failed just now`;
-    this.#logFailure = limitFlood(options.log.error, sum, { most: MAX_FAILURES });
+    this.#messages = new MessageLimit(this.#options.now);
+    this.#finding = new Lane({
+      run: (record, release) => this.#find(record, release),
+      max: MAX_FINDING,
+      isFar: () => this.#pace.isFar,
+      now: this.#options.now,
+    });
+    this.#logFailure = limitRate(options.log.error, {
+      most: MAX_FAILURES,
+      summary: (number) => `${count(number, "more change")} failed just now`,
+    });
   }
 
-  set(host: Host, address: Address): Result | Promise<Result> {
-    const record = this.#record(host.name, address.family === 4 ? "A" : "AAAA");
-    if (record.wish === undefined) {
-      if (!record.isBusy && this.#isFresh(record) && record.known!.address === address.text) {
-        return "UPTODATE";
-      }
+  /**
+   * Makes the records so; a result a record, in order, and not a promise where
+   * nothing has to be sent. Never throws.
+   */
+  set(changes: readonly Change[]): readonly Result[] | Promise<readonly Result[]> {
+    const results = changes.map((change) => this.#set(change));
+    const areKnown = results.every((result) => typeof result === "string");
+    return areKnown ? results as Result[] : Promise.all(results);
+  }
+
+  /** Changes that wait for their record's interval are made now, and later ones at once. */
+  flush(): void {
+    this.#isFlushed = true;
+    for (const record of this.#records.values()) this.#stopWaiting(record);
+  }
+
+  /**
+   * Goes on with other settings. What waits is not lost, and what is known stays
+   * known, unless nobody has the host any more.
+   */
+  reconfigure(settings: UpdaterSettings, hosts: readonly Host[]): void {
+    this.#options = { ...this.#options, ...settings };
+    const names = new Set(hosts.map(({ name }) => name));
+    for (const [key, record] of this.#records) {
+      this.#stopWaiting(record);
+      const isIdle = record.pending === undefined && !record.isBusy && !record.isInDoubt;
+      if (isIdle && !names.has(record.name)) this.#records.delete(key);
+    }
+    for (const [name, queue] of this.#queues) {
+      if (queue.isIdle) this.#queues.delete(name);
+    }
+  }
+
+  #set({ name, type, ttl, address }: Change): Result | Promise<Result> {
+    const key = `${name} ${type}`;
+    let record = this.#records.get(key);
+    if (record === undefined) this.#records.set(key, record = new HostRecord(name, type));
+    if (record.pending === undefined) {
+      if (!record.isBusy && this.#isSo(record, addressText(address), ttl)) return "UPTODATE";
       if (this.#waiting >= this.#options.maxWaiting) return "BUSY";
       this.#waiting++;
-      record.wish = { address, ttl: host.ttl, waiters: [] };
-    } else if (record.wish.waiters.length >= this.#options.maxWaiters) return "BUSY";
-    const { wish } = record;
-    wish.address = address;
-    wish.ttl = host.ttl;
-    this.#options.log.debug(`${record.text} is to become ${address.text}`);
-    const result = new Promise<Result>((resolve) => wish.waiters.push(resolve));
+      record.pending = { address, ttl, hasRetried: false, foundAt: -Infinity, waiters: [] };
+    } else if (record.pending.waiters.length >= this.#options.maxWaiters) return "BUSY";
+    const { pending } = record;
+    pending.address = address;
+    pending.ttl = ttl;
+    this.#options.log.debug(`${record.text} will be set to ${addressText(address)}`);
+    const result = new Promise<Result>((resolve) => pending.waiters.push(resolve));
     this.#attend(record);
     return result;
   }
 
-  hurry(): void {
-    this.#isHurried = true;
-    for (const record of this.#records.values()) this.#stopWaiting(record);
+  #isFresh({ known, isInDoubt }: HostRecord): boolean {
+    const { now, recheck } = this.#options;
+    return !isInDoubt && known !== undefined && now() - known.at < recheck;
   }
 
-  use(settings: UpdaterSettings, hosts: readonly Host[]): void {
-    const isOther = settings.nameserver !== this.#options.nameserver;
-    this.#options = { ...this.#options, ...settings };
-    const names = new Set(hosts.map(({ name }) => name));
-    for (const [key, record] of this.#records) {
-      if (isOther) {
-        forget(record);
-        // What could be sent is in some other zone now, maybe.
-        if (this.#ready.delete(record)) this.#attend(record);
-      }
-      this.#stopWaiting(record);
-      const isIdle = record.wish === undefined && !record.isBusy && !record.isInDoubt;
-      if (isIdle && !names.has(record.name)) this.#records.delete(key);
-    }
+  /** Whether it is known to be so. The TTL cannot be asked for: what was found is left as it is. */
+  #isSo(record: HostRecord, address: string, ttl: number): boolean {
+    return this.#isFresh(record) && record.known!.address === address &&
+      (record.ttl === undefined || record.ttl === ttl);
   }
 
   /** Has a change that waits for its interval looked at again. */
@@ -127,195 +172,443 @@ class Engine implements Updater {
     this.#attend(record);
   }
 
-  #record(name: Hostname, type: AddressType): HostRecord {
-    const key = `${name} ${type}`;
-    let record = this.#records.get(key);
-    if (record === undefined) this.#records.set(key, record = new HostRecord(name, type));
-    return record;
-  }
-
-  #isFresh({ known, isInDoubt }: HostRecord): boolean {
-    const { now, recheck } = this.#options;
-    return !isInDoubt && known !== undefined && now() - known.at < recheck * 1000;
-  }
-
-  /** Brings the record's wish one step further, if nobody is at it. */
-  #attend(record: HostRecord): void {
-    if (record.wish === undefined || record.isBusy || this.#ready.has(record)) return;
-    if (record.timer !== undefined) return;
-    if (!this.#isFresh(record) || record.zone === undefined) return void this.#ask(record);
-    if (record.known!.address === record.wish.address.text) return this.#fulfil(record, "UPTODATE");
-    this.#queue(record);
-  }
-
-  /** Asks the nameserver which zone the record is in and which address it has. */
-  async #ask(record: HostRecord): Promise<void> {
-    const { nameserver, now } = this.#options;
-    record.isBusy = true;
-    record.known = undefined;
-    let problem: string | undefined;
-    try {
-      const addresses = await nameserver.addresses(record.name, record.type);
-      record.before = addresses.join(",") || "none";
-      if (addresses.length === 1) record.known = { address: addresses[0]!, at: now() };
-    } catch (error) {
-      // No answer is no reason not to try, unless it is the nameserver that lost the last change.
-      if (record.isInDoubt) problem = message(error);
-    }
-    const isWished = record.known?.address === record.wish!.address.text;
-    if (problem === undefined && !isWished && record.zone === undefined) {
-      try {
-        record.zone = await nameserver.zone(record.name);
-      } catch (error) {
-        problem = message(error);
-      }
-    }
+  /** Nobody is at it any more: the next step, if there is one. */
+  #release(record: HostRecord): void {
     record.isBusy = false;
-    if (nameserver !== this.#options.nameserver) {
-      forget(record);
-      return this.#attend(record);
-    }
-    const { address } = record.wish!;
-    if (problem !== undefined) return this.#fail(record, address, `nameserver: ${problem}`);
-    if (record.known?.address !== address.text) return this.#queue(record);
-    this.#fulfil(record, "UPTODATE");
-    // What was lost before may come after: the next request asks once more.
-    if (record.isInDoubt) record.known = undefined;
-    record.isInDoubt = false;
+    this.#attend(record);
   }
 
-  /** Has the wish sent, as soon as the record's interval is over. */
-  #queue(record: HostRecord): void {
+  /** Brings the record's pending change one step further, if nobody is at it. */
+  #attend(record: HostRecord): void {
+    const { pending } = record;
+    if (pending === undefined || record.isBusy || record.timer !== undefined) return;
+    if (this.#isSo(record, addressText(pending.address), pending.ttl)) {
+      return this.#fulfil(record, "UPTODATE");
+    }
+    if (this.#mustBeSet(record, pending)) this.#queueSet(record);
+    else this.#queueAsk(record);
+  }
+
+  /** Whether it is known not to be as it is to be. */
+  #mustBeSet(record: HostRecord, { address, ttl }: Pending): boolean {
+    if (record.toSet === addressText(address)) return true;
+    return this.#isFresh(record) && !this.#isSo(record, addressText(address), ttl);
+  }
+
+  /** The queue of the zone that the record is in; undefined if it must be found. */
+  #queueOf(record: HostRecord): ZoneQueue | undefined {
+    const configured = this.#options.zones.of(record.name)?.name;
+    record.zone = configured ?? record.zone;
+    return record.zone === undefined
+      ? undefined
+      : this.#queue(record.zone, configured !== undefined);
+  }
+
+  #queue(zone: string, isConfigured = false): ZoneQueue {
+    let queue = this.#queues.get(zone);
+    if (queue === undefined || queue.isConfigured !== isConfigured) {
+      queue = new ZoneQueue(
+        zone,
+        isConfigured,
+        this.#pace,
+        this.#options.now,
+        (queue, part) => this.#sendPart(queue, part),
+      );
+      this.#queues.set(zone, queue);
+    }
+    return queue;
+  }
+
+  #queueAsk(record: HostRecord): void {
+    record.isBusy = true;
+    const queue = this.#queueOf(record);
+    if (queue?.isConfigured || queue?.isSilent(this.#options.now())) {
+      return this.#join(queue, "ask", record);
+    }
+    if (record.wasRefused || this.#isProbablySilent(record.name)) this.#finding.addLow(record);
+    else this.#finding.add(record);
+  }
+
+  /** Whether the longest of the zones that end the name gives no answer: the name's may be another. */
+  #isProbablySilent(name: string): boolean {
+    for (let rest = name;;) {
+      const queue = this.#queues.get(rest);
+      if (queue !== undefined) return queue.wasSilent(this.#options.now());
+      const dot = rest.indexOf(".");
+      if (dot < 0) return false;
+      rest = rest.slice(dot + 1);
+    }
+  }
+
+  /** Has it set, as soon as its interval is over. */
+  #queueSet(record: HostRecord): void {
     const { minInterval, now } = this.#options;
-    const pause = record.changedAt + minInterval * 1000 - now();
-    if (pause > 0 && !this.#isHurried) {
+    const pause = record.triedAt + minInterval - now();
+    if (pause > 0 && !this.#isFlushed) {
       record.timer = setTimeout(() => {
         record.timer = undefined;
         this.#attend(record);
       }, pause);
       return;
     }
-    this.#ready.add(record);
-    if (!this.#isSending) void this.#send();
+    record.isBusy = true;
+    const queue = this.#queueOf(record);
+    if (queue === undefined || this.#mustFindZone(record, queue)) return this.#finding.add(record);
+    this.#queueSetIn(queue, record);
   }
 
-  async #send(): Promise<void> {
-    this.#isSending = true;
-    while (this.#ready.size > 0) {
-      // Whoever comes within the same turn of the event loop goes along.
-      await Promise.resolve();
-      const { nameserver } = this.#options;
-      const { zone, batch } = this.#takeBatch();
-      const outcome = await this.#sendBatch(zone, batch);
-      const isSame = nameserver === this.#options.nameserver;
-      if (outcome.kind === "failed" && isSame) this.#failAll(outcome.reason);
-    }
-    this.#isSending = false;
+  #mustFindZone(record: HostRecord, queue: ZoneQueue): boolean {
+    const time = this.#options.now();
+    if (queue.isConfigured || queue.isSilent(time)) return false;
+    if (time - record.pending!.foundAt < JUST_FOUND) return false;
+    if (time - this.#findings.since >= NEIGHBOURS.ms) this.#findings = { since: time, count: 0 };
+    if (this.#findings.count < NEIGHBOURS.first) return true;
+    const found = this.#found.get(parentOf(record.name));
+    return found === undefined || found.zone !== queue.name || time - found.at >= NEIGHBOURS.ms;
   }
 
-  /** As many ready records of one zone as may go in one message. */
-  #takeBatch(): { zone: string; batch: [HostRecord, Wish][] } {
-    const fits = this.#nextMessage();
-    const batch: [HostRecord, Wish][] = [];
-    let zone: string | undefined;
-    for (const record of this.#ready) {
-      if (this.#isFresh(record) && record.known!.address === record.wish!.address.text) {
-        this.#ready.delete(record);
-        this.#fulfil(record, "UPTODATE");
-        continue;
+  #queueSetIn(queue: ZoneQueue, record: HostRecord): void {
+    const isSuspicious = !record.isProven && queue.isSuspicious(this.#options.now());
+    if (record.wasRefused) queue.apart.addLow({ record });
+    else if (isSuspicious) queue.apart.add({ record });
+    else this.#join(queue, "set", record);
+  }
+
+  #join(queue: ZoneQueue, kind: MessageKind, record: HostRecord): void {
+    (kind === "ask" ? queue.asks : queue.sets).add(record);
+    if (!queue.isRunning) void this.#run(queue);
+    else if (!queue.isOverlapping && this.#mayOverlap(queue)) void this.#overlap(queue);
+  }
+
+  /** Sends what waits for the zone, one message after the other: while one is under way, changes gather. */
+  async #run(queue: ZoneQueue): Promise<void> {
+    queue.isRunning = true;
+    while (queue.waiting > 0) await this.#sendSome(queue);
+    queue.isRunning = false;
+  }
+
+  /** Sends a second message at the same time, as long as so much waits that it pays. */
+  async #overlap(queue: ZoneQueue): Promise<void> {
+    queue.isOverlapping = true;
+    while (this.#mayOverlap(queue)) await this.#sendSome(queue);
+    queue.isOverlapping = false;
+  }
+
+  #mayOverlap(queue: ZoneQueue): boolean {
+    return queue.waiting >= MANY && this.#messages.mayBeBig;
+  }
+
+  async #sendSome(queue: ZoneQueue): Promise<void> {
+    // Whoever comes within the same turn of the event loop goes along.
+    await Promise.resolve();
+    queue.didAsk = queue.sets.size === 0 || (queue.asks.size > 0 && !queue.didAsk);
+    const kind = queue.didAsk ? "ask" : "set";
+    const items = this.#take(queue, kind);
+    if (items.length > 0) await this.#send(queue, kind, items, { broken: 0 });
+  }
+
+  /** As many records as may go in one message. */
+  #take(queue: ZoneQueue, kind: MessageKind): Item[] {
+    const fits = this.#messages.next(kind);
+    const items: Item[] = [];
+    const waiting = kind === "ask" ? queue.asks : queue.sets;
+    for (const record of waiting) {
+      if (!this.#isStill(record, kind)) {
+        waiting.delete(record);
+        this.#release(record);
+      } else if (!fits(record.name, queue.name)) break;
+      else {
+        waiting.delete(record);
+        items.push(this.#item(record, kind));
       }
-      zone ??= record.zone!;
-      if (record.zone !== zone) continue;
-      if (!fits(record.name, zone)) break;
-      this.#ready.delete(record);
-      record.isBusy = true;
-      batch.push([record, record.wish!]);
-      record.wish = undefined;
-      this.#waiting--;
     }
-    return { zone: zone ?? "", batch };
+    return items;
   }
 
-  /** Sends what is not empty; the outcome of what was sent last. */
-  async #sendBatch(zone: string, batch: [HostRecord, Wish][]): Promise<Outcome> {
-    if (batch.length === 0) return { kind: "done" };
-    const { log, nsupdate, nameserver } = this.#options;
-    log.debug(`updating ${batch.length} records of ${zone}`);
-    let outcome = await nsupdate.send(zone, batch.map(change));
-    if (outcome.kind === "refused" && batch.length > 1) {
-      // One bad record fails the whole UPDATE: look for it.
-      const half = batch.length >> 1;
-      outcome = await this.#sendBatch(zone, batch.slice(0, half));
-      batch = batch.slice(half);
-      if (outcome.kind !== "failed") return await this.#sendBatch(zone, batch);
-    }
-    for (const [record, wish] of batch) {
-      this.#finish(record, wish, outcome);
-      if (nameserver !== this.#options.nameserver) forget(record);
-      this.#attend(record);
-    }
-    return outcome;
+  /** Whether this is what the record needs; while it waited, its address may have become another. */
+  #isStill(record: HostRecord, kind: MessageKind): boolean {
+    const pending = record.pending!;
+    if (this.#isSo(record, addressText(pending.address), pending.ttl)) return false;
+    return this.#mustBeSet(record, pending) === (kind === "set");
   }
 
-  /** Where one UPDATE got no answer, those that wait would each wait as long in vain. */
-  #failAll(reason: string): void {
-    for (const record of this.#ready) {
-      this.#ready.delete(record);
-      this.#fail(record, record.wish!.address, reason);
+  #item(record: HostRecord, kind: MessageKind): Item {
+    const { name, type } = record;
+    const pending = record.pending!;
+    const change: Change = { name, type, ttl: pending.ttl, address: pending.address };
+    if (kind === "ask") return { record, change, pending: undefined };
+    record.triedAt = this.#options.now();
+    record.toSet = undefined;
+    record.pending = undefined;
+    this.#waiting--;
+    return { record, change, pending };
+  }
+
+  async #sendPart(queue: ZoneQueue, part: Part): Promise<void> {
+    if ("items" in part) return await this.#send(queue, part.kind, part.items, part.siblings);
+    const { record } = part;
+    if (this.#isStill(record, "set")) {
+      await this.#send(queue, "set", [this.#item(record, "set")], { broken: 0 });
+    } else this.#release(record);
+  }
+
+  async #send(
+    queue: ZoneQueue,
+    kind: MessageKind,
+    items: readonly Item[],
+    siblings: { broken: number },
+  ): Promise<void> {
+    const { nsupdate, log, now } = this.#options;
+    log.debug(`${kind} of ${items.length} in ${queue.name}`);
+    const startedAt = now();
+    const end = queue.begin(startedAt);
+    const answer = await nsupdate[kind](queue.name, items.map(({ change }) => change));
+    end();
+    if (isAnswer(answer)) this.#pace.add(now() - startedAt);
+    const isNotAll = answer.kind === "no" || answer.kind === "refused";
+    if (isNotAll && items.length > 1 && !this.#isElsewhere(queue, answer)) {
+      for (const part of partsOf(kind, items, siblings)) queue.apart.add(part);
+      return;
+    }
+    for (const item of items) this.#conclude(queue, kind, item, answer);
+    if (answer.kind === "unreachable") this.#failAll(answer.reason);
+    if (answer.kind === "late") queue.late(now());
+    if (answer.kind === "late" || answer.kind === "failed") this.#failQueue(queue, answer.reason);
+  }
+
+  /** Whether its zone must be found anew: the nameserver has no such zone, or not this name in it. */
+  #isElsewhere(queue: ZoneQueue, answer: Answer): boolean {
+    return answer.kind === "refused" && answer.isElsewhere && !queue.isConfigured;
+  }
+
+  /** Sends one record's message without a zone, which nsupdate finds. */
+  async #find(record: HostRecord, release: () => void): Promise<void> {
+    const { nsupdate, now, log } = this.#options;
+    const kind = this.#isStill(record, "set") ? "set" : "ask";
+    const parent = parentOf(record.name);
+    if (!this.#mustBeFound(record, kind, parent)) return;
+    const item = this.#item(record, kind);
+    log.debug(`${kind} of ${record.text}, and of its zone`);
+    const neighbours = this.#neighbours.has(parent) ? undefined : [] as HostRecord[];
+    if (neighbours !== undefined) this.#neighbours.set(parent, neighbours);
+    const silence = new AbortController();
+    let queue: ZoneQueue | undefined;
+    let end: (() => void) | undefined;
+    const startedAt = now();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const onZone = (zone: string) => {
+      queue = this.#foundZone(record, zone);
+      const mayAbort = kind === "ask";
+      if (mayAbort && queue.isSilent(now())) return silence.abort();
+      end = queue.begin(now());
+      if (queue.underWay <= MAX_FOUND) release();
+      if (mayAbort) {
+        timer = setTimeout(() => {
+          if (this.#finding.size > 0) silence.abort();
+        }, this.#pace.silence);
+      }
+    };
+    const answer = await nsupdate[kind](undefined, [item.change], {
+      onZone,
+      signal: silence.signal,
+    });
+    clearTimeout(timer);
+    end?.();
+    if (isAnswer(answer)) this.#pace.add(now() - startedAt);
+    if (answer.kind === "late") queue?.late(now());
+    if (neighbours !== undefined) {
+      this.#neighbours.delete(parent);
+      for (const neighbour of neighbours) this.#release(neighbour);
+    }
+    if (answer.kind === "aborted" && queue !== undefined) return this.#join(queue, kind, record);
+    this.#conclude(queue, kind, item, answer);
+    if (answer.kind === "unreachable") this.#failAll(answer.reason);
+    else if (answer.kind === "late" || answer.kind === "failed") {
+      if (queue !== undefined) this.#failQueue(queue, answer.reason);
+      else this.#failFinding(answer.reason);
     }
   }
 
-  #finish(record: HostRecord, wish: Wish, outcome: Outcome): void {
-    const { log, now } = this.#options;
-    const { address } = wish;
+  /** Whether its turn to have its zone found is still needed; else it goes on without. */
+  #mustBeFound(record: HostRecord, kind: MessageKind, parent: string): boolean {
+    if (!this.#isStill(record, kind)) {
+      this.#release(record);
+      return false;
+    }
+    if (kind === "ask") return true;
+    const queue = this.#queueOf(record);
+    if (queue !== undefined && !this.#mustFindZone(record, queue)) {
+      this.#queueSetIn(queue, record);
+      return false;
+    }
+    const neighbours = this.#neighbours.get(parent);
+    const isOneOfMany = this.#findings.count >= NEIGHBOURS.first;
+    if (queue !== undefined && neighbours !== undefined && isOneOfMany) {
+      neighbours.push(record);
+      return false;
+    }
+    this.#findings.count++;
+    return true;
+  }
+
+  #foundZone(record: HostRecord, zone: string): ZoneQueue {
+    record.zone = zone;
+    if (record.pending !== undefined) record.pending.foundAt = this.#options.now();
+    if (this.#found.size >= MAX_PARENTS) this.#found.clear();
+    // The apex of a zone says nothing of its neighbours.
+    if (zone !== record.name) {
+      this.#found.set(parentOf(record.name), { zone, at: this.#options.now() });
+    }
+    return this.#queue(zone);
+  }
+
+  #conclude(
+    queue: ZoneQueue | undefined,
+    kind: MessageKind,
+    item: Item,
+    answer: Answer,
+  ): void {
+    const { record, change } = item;
+    const address = addressText(change.address);
+    switch (answer.kind) {
+      case "yes":
+        if (answer.isUnsure) record.isInDoubt = true;
+        return kind === "ask" ? this.#confirmed(record, change) : this.#made(item);
+      case "no":
+        // Somebody else has changed it, and what it is now is not known.
+        if (record.before === address) record.before = "?";
+        record.known = undefined;
+        record.ttl = undefined;
+        record.toSet = address;
+        return this.#release(record);
+      case "refused":
+        if (queue !== undefined && this.#isElsewhere(queue, answer) && this.#retry(item)) return;
+        if (kind === "ask" && queue !== undefined && !answer.isElsewhere) {
+          // Who may not ask may yet set; that tells.
+          record.toSet = address;
+          return this.#release(record);
+        }
+        if (kind === "set") {
+          record.wasRefused = true;
+          record.isProven = false;
+          queue?.refused(this.#options.now());
+        }
+        return this.#failed(item, answer.reason);
+      default:
+        if (kind === "set") record.isInDoubt = true;
+        return this.#failed(item, answer.reason);
+    }
+  }
+
+  /** Once more in the same request, its zone found anew; false if it was already. */
+  #retry({ record, change, pending }: Item): boolean {
+    const waiting = pending ?? record.pending;
+    record.zone = undefined;
+    this.#found.delete(parentOf(record.name));
+    if (waiting === undefined || waiting.hasRetried) return false;
+    waiting.hasRetried = true;
+    if (pending !== undefined) {
+      record.toSet = addressText(change.address);
+      record.triedAt = -Infinity;
+      if (record.pending === undefined) {
+        record.pending = pending;
+        this.#waiting++;
+      } else record.pending.waiters.push(...pending.waiters);
+    }
+    this.#release(record);
+    return true;
+  }
+
+  /** The nameserver says that it is as it was asked for. */
+  #confirmed(record: HostRecord, { address, ttl }: Change): void {
+    const text = addressText(address);
+    const { pending } = record;
+    record.before = text;
+    // What was lost before may come after: the next request asks once more.
+    record.known = record.isInDoubt ? undefined : { address: text, at: this.#options.now() };
+    record.isInDoubt = false;
     record.isBusy = false;
-    if (outcome.kind === "done") {
-      record.changedAt = now();
-      const reach = local(address);
-      const suffix = reach === undefined ? "" : ` (${reach})`;
-      log.info(`${record.text} ${record.before} -> ${address.text}${suffix}`);
-      record.before = address.text;
-      // As above.
-      record.known = record.isInDoubt ? undefined : { address: address.text, at: record.changedAt };
-      record.isInDoubt = false;
-      for (const resolve of wish.waiters) resolve("OK");
-    } else {
-      record.known = undefined;
-      // The zone may have become another's.
-      if (outcome.kind === "refused") record.zone = undefined;
-      else record.isInDoubt = true;
-      this.#reportFailure(record, address, outcome.reason);
-      for (const resolve of wish.waiters) resolve("FAIL");
+    if (pending === undefined || addressText(pending.address) !== text) return this.#attend(record);
+    if (record.ttl === undefined || record.ttl === ttl) return this.#fulfil(record, "UPTODATE");
+    record.toSet = text;
+    this.#attend(record);
+  }
+
+  /** It was set. */
+  #made({ record, change: { address, ttl }, pending }: Item): void {
+    const { log, now } = this.#options;
+    const text = addressText(address);
+    const reach = address === undefined ? undefined : local(address);
+    const notes = [
+      ...(reach === undefined ? [] : [reach]),
+      ...(record.before === text && record.ttl !== ttl ? [`ttl ${ttl}`] : []),
+    ];
+    const suffix = notes.length === 0 ? "" : ` (${notes.join(", ")})`;
+    log.info(`${record.text} ${record.before} -> ${text}${suffix}`);
+    record.before = text;
+    // As above.
+    record.known = record.isInDoubt ? undefined : { address: text, at: now() };
+    record.ttl = ttl;
+    record.isInDoubt = false;
+    record.isProven = true;
+    record.wasRefused = false;
+    for (const resolve of pending!.waiters) resolve("OK");
+    this.#release(record);
+  }
+
+  #failed({ record, change, pending }: Item, reason: string): void {
+    record.known = undefined;
+    record.toSet = undefined;
+    record.isBusy = false;
+    if (pending === undefined) {
+      if (record.pending !== undefined) this.#fail(record, reason);
+      return;
+    }
+    this.#reportFailure(record, addressText(change.address), reason);
+    for (const resolve of pending.waiters) resolve("FAIL");
+    this.#attend(record);
+  }
+
+  /** Those that wait would each wait as long in vain. */
+  #failAll(reason: string): void {
+    this.#failFinding(reason);
+    for (const queue of this.#queues.values()) this.#failQueue(queue, reason);
+  }
+
+  #failFinding(reason: string): void {
+    for (const record of this.#finding.clear()) this.#failWaiting(record, reason);
+  }
+
+  #failQueue(queue: ZoneQueue, reason: string): void {
+    for (const record of [...queue.asks, ...queue.sets]) this.#failWaiting(record, reason);
+    queue.asks.clear();
+    queue.sets.clear();
+    for (const part of queue.apart.clear()) {
+      if ("record" in part) this.#failWaiting(part.record, reason);
+      else for (const item of part.items) this.#failed(item, reason);
     }
   }
 
-  #fail(record: HostRecord, address: Address, reason: string): void {
-    this.#reportFailure(record, address, reason);
+  #failWaiting(record: HostRecord, reason: string): void {
+    record.isBusy = false;
+    record.toSet = undefined;
+    this.#fail(record, reason);
+  }
+
+  #fail(record: HostRecord, reason: string): void {
+    this.#reportFailure(record, addressText(record.pending!.address), reason);
     this.#fulfil(record, "FAIL");
   }
 
-  #reportFailure(record: HostRecord, { text }: Address, reason: string): void {
-    this.#logFailure(`${record.text} could not become ${text}: ${reason}`);
+  #reportFailure(record: HostRecord, address: string, reason: string): void {
+    this.#logFailure(`${record.text} could not be set to ${address}: ${reason}`);
   }
 
   #fulfil(record: HostRecord, result: Result): void {
-    const { waiters } = record.wish!;
-    record.wish = undefined;
+    const { waiters } = record.pending!;
+    record.pending = undefined;
+    record.toSet = undefined;
     this.#waiting--;
     for (const resolve of waiters) resolve(result);
   }
-}
-
-/** What one nameserver said means nothing at another. */
-function forget(record: HostRecord): void {
-  record.known = undefined;
-  record.zone = undefined;
-}
-
-function change([{ name, type }, { address, ttl }]: [HostRecord, Wish]): Change {
-  return { name, type, ttl, address: address.text };
-}
-
-function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

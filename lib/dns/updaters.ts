@@ -1,0 +1,130 @@
+/** The update engines of all nameservers, and which of them a change goes to. */
+
+import type { Host } from "../clients.ts";
+import type { Change } from "../change.ts";
+import type { Log } from "../log.ts";
+import { type Nameserver, nameserverId } from "../nameserver.ts";
+import type { Zones } from "../zones.ts";
+import type { Result } from "./host_record.ts";
+import { Nsupdate } from "./nsupdate.ts";
+import { Updater } from "./updater.ts";
+
+export interface UpdatersSettings {
+  /** For hosts in none of the zones. */
+  nameserver: Nameserver;
+  zones: Zones;
+  /** Milliseconds to wait for a nameserver. */
+  timeout: number;
+  /** Milliseconds between two changes of one record. */
+  minInterval: number;
+  /** Milliseconds for which what a nameserver said is believed. */
+  recheck: number;
+}
+
+export interface UpdatersOptions extends UpdatersSettings {
+  log: Log;
+  connect?: (nameserver: Nameserver, timeout: number) => Nsupdate;
+}
+
+interface Engine {
+  readonly updater: Updater;
+  nsupdate: Nsupdate;
+}
+
+export class Updaters {
+  readonly #log: Log;
+  readonly #connect: (nameserver: Nameserver, timeout: number) => Nsupdate;
+  /** By nameserverId. */
+  readonly #engines = new Map<string, Engine>();
+  #settings: UpdatersSettings;
+  #default!: Updater;
+
+  constructor({ log, connect = connectTo, ...settings }: UpdatersOptions) {
+    this.#log = log;
+    this.#connect = connect;
+    this.#settings = settings;
+    this.#apply(settings, []);
+  }
+
+  /**
+   * Makes the records so; a result a record, in order, and not a promise where
+   * nothing has to be sent. Never throws.
+   */
+  set(changes: readonly Change[]): readonly Result[] | Promise<readonly Result[]> {
+    const [first] = changes;
+    if (first === undefined) return [];
+    const updater = this.#updaterOf(first);
+    if (changes.every((change) => this.#updaterOf(change) === updater)) return updater.set(changes);
+    return this.#setEach(changes);
+  }
+
+  /** Changes that wait for their record's interval are made now, and later ones at once. */
+  flush(): void {
+    for (const { updater } of this.#engines.values()) updater.flush();
+  }
+
+  /**
+   * Goes on with other settings, with fresh sessions that read their key files
+   * anew. What waits is not lost, and what is known stays known, unless the
+   * nameserver is another or nobody has the host any more.
+   */
+  reconfigure(settings: UpdatersSettings, hosts: readonly Host[]): void {
+    this.#settings = settings;
+    this.#apply(settings, hosts);
+  }
+
+  /** Ends all sessions. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#engines.values()].map(({ nsupdate }) => nsupdate.close()));
+  }
+
+  /** What goes to several nameservers: each gets its changes at once. */
+  async #setEach(changes: readonly Change[]): Promise<readonly Result[]> {
+    const byUpdater = Map.groupBy(changes, (change) => this.#updaterOf(change));
+    const results = new Map<Change, Result>();
+    await Promise.all(
+      [...byUpdater].map(async ([updater, own]) => {
+        const made = await updater.set(own);
+        own.forEach((change, i) => results.set(change, made[i]!));
+      }),
+    );
+    return changes.map((change) => results.get(change)!);
+  }
+
+  #updaterOf({ name }: Change): Updater {
+    const zone = this.#settings.zones.of(name);
+    if (zone === undefined) return this.#default;
+    return this.#engines.get(nameserverId(zone.nameserver))!.updater;
+  }
+
+  #apply(settings: UpdatersSettings, hosts: readonly Host[]): void {
+    const { nameserver, zones, timeout } = settings;
+    const former = new Map(this.#engines);
+    this.#engines.clear();
+    for (const each of [nameserver, ...zones.all.map((zone) => zone.nameserver)]) {
+      const id = nameserverId(each);
+      if (this.#engines.has(id)) continue;
+      const nsupdate = this.#connect(each, timeout);
+      const engine = former.get(id);
+      former.delete(id);
+      if (engine === undefined) {
+        const updater = new Updater({ ...settings, nsupdate, log: this.#log });
+        this.#engines.set(id, { updater, nsupdate });
+      } else {
+        engine.updater.reconfigure({ ...settings, nsupdate }, hosts);
+        engine.nsupdate.retire();
+        this.#engines.set(id, { updater: engine.updater, nsupdate });
+      }
+    }
+    // Those that nobody's zone needs any more make what waits, and end.
+    for (const { updater, nsupdate } of former.values()) {
+      updater.flush();
+      nsupdate.retire();
+    }
+    this.#default = this.#engines.get(nameserverId(nameserver))!.updater;
+  }
+}
+
+function connectTo(nameserver: Nameserver, timeout: number): Nsupdate {
+  return new Nsupdate({ nameserver, timeout });
+}

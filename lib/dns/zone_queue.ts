@@ -1,0 +1,119 @@
+/** What waits for one zone, and what of it is under way: no zone delays another. */
+
+import type { Change } from "../change.ts";
+import type { HostRecord, Pending } from "./host_record.ts";
+import { Lane } from "./lane.ts";
+import type { MessageKind } from "./message_limit.ts";
+import type { Pace } from "./pace.ts";
+
+/** A record in a message. */
+export interface Item {
+  readonly record: HostRecord;
+  readonly change: Change;
+  /** Who waits for a set; of an ask they go on waiting in the record. */
+  readonly pending: Pending | undefined;
+}
+
+/** What goes apart from the others: a record, or a part of a message that was not true or refused as a whole. */
+export type Part =
+  | { readonly record: HostRecord }
+  | { readonly kind: MessageKind; readonly items: readonly Item[]; readonly siblings: Siblings };
+
+/** The parts of one message. */
+export interface Siblings {
+  /** How many had to be taken apart again. */
+  broken: number;
+}
+
+/** Milliseconds for which a refusal makes unproven records go alone, and a silence all that comes late. */
+const DISTRUST = 60_000;
+/** Of parts, messages at a time. */
+const MAX_APART = 8;
+
+export class ZoneQueue {
+  readonly asks = new Set<HostRecord>();
+  readonly sets = new Set<HostRecord>();
+  readonly apart: Lane<Part>;
+  /** Whether its messages are being sent, one after the other. */
+  isRunning = false;
+  /** Whether a second one is under way at the same time. */
+  isOverlapping = false;
+  /** Whether an ask went last, so that neither kind waits for all of the other. */
+  didAsk = false;
+  #refusedAt = -Infinity;
+  #lateAt = -Infinity;
+  /** When each message under way was sent, the oldest first. */
+  readonly #underWay = new Map<symbol, number>();
+
+  constructor(
+    readonly name: string,
+    /** Whether the configuration names it, so that it need not be found. */
+    readonly isConfigured: boolean,
+    readonly pace: Pace,
+    now: () => number,
+    runApart: (queue: ZoneQueue, part: Part) => Promise<void>,
+  ) {
+    this.apart = new Lane({
+      run: (part) => runApart(this, part),
+      max: MAX_APART,
+      isFar: () => pace.isFar,
+      now,
+    });
+  }
+
+  /** How many wait to go together. */
+  get waiting(): number {
+    return this.asks.size + this.sets.size;
+  }
+
+  get isIdle(): boolean {
+    return this.waiting + this.apart.size + this.#underWay.size === 0 && !this.isRunning;
+  }
+
+  get underWay(): number {
+    return this.#underWay.size;
+  }
+
+  /** Begins a message; returns what ends it. */
+  begin(now: number): () => void {
+    const id = Symbol();
+    this.#underWay.set(id, now);
+    return () => this.#underWay.delete(id);
+  }
+
+  late(now: number): void {
+    this.#lateAt = now;
+  }
+
+  /** Whether something is under way that got no answer for a while: what is sent now would wait as well. */
+  isSilent(now: number): boolean {
+    for (const at of this.#underWay.values()) return now - at >= this.pace.silence;
+    return false;
+  }
+
+  /** Whether it was silent when it was needed last. */
+  wasSilent(now: number): boolean {
+    return this.isSilent(now) || now - this.#lateAt < DISTRUST;
+  }
+
+  refused(now: number): void {
+    this.#refusedAt = now;
+  }
+
+  /** Whether records that were never set are to go alone: one of them may be refused. */
+  isSuspicious(now: number): boolean {
+    return now - this.#refusedAt < DISTRUST;
+  }
+}
+
+/** Takes a message apart: in two, or in eight where a sibling was broken too. */
+export function partsOf(kind: MessageKind, items: readonly Item[], siblings: Siblings): Part[] {
+  const count = Math.min(items.length, siblings.broken++ === 0 ? 2 : 8);
+  const size = Math.ceil(items.length / count);
+  const own: Siblings = { broken: 0 };
+  const parts: Part[] = [];
+  for (let i = 0; i < items.length; i += size) {
+    parts.push({ kind, items: items.slice(i, i + size), siblings: own });
+  }
+  return parts;
+}
