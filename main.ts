@@ -6,8 +6,7 @@ import { ConfigError, loadConfig } from "./lib/config/config.ts";
 import { keyText, newKey } from "./lib/update_key.ts";
 import { ListenError } from "./lib/http/listener.ts";
 import { createLog } from "./lib/log.ts";
-import { Nameserver } from "./lib/dns/nameserver.ts";
-import { nsupdateVersion } from "./lib/dns/nsupdate.ts";
+import { Nsupdate, nsupdateVersion } from "./lib/dns/nsupdate.ts";
 import { startService } from "./lib/service.ts";
 import project from "./deno.json" with { type: "json" };
 
@@ -54,12 +53,32 @@ type ConfigCommand = Command & { name: "serve" | "check" };
 
 async function runCheck({ file, overrides }: ConfigCommand): Promise<number> {
   const isGood = await check({
+    file,
     load: () => loadConfig(file, overrides),
-    nameserver: ({ nameserver }) => new Nameserver({ endpoint: nameserver }),
+    connect: (nameserver, timeout) => new Nsupdate({ nameserver, timeout }),
     nsupdateVersion,
     print: console.log,
+    showProgress: progressOn([Deno.stderr, Deno.stdout].find((stream) => stream.isTerminal())),
+    isRoot,
   });
   return isGood ? EXIT.done : EXIT.couldNotRun;
+}
+
+/** Shows progress in one line of a terminal, where there is one. */
+function progressOn(terminal: typeof Deno.stdout | undefined) {
+  if (terminal === undefined) return undefined;
+  const encoder = new TextEncoder();
+  return (text: string) => void terminal.writeSync(encoder.encode(`\r\x1b[K${text}`));
+}
+
+/** Whether this is root, as far as sftdyn's permissions let it know: nobody else lists this folder. */
+function isRoot(): boolean {
+  try {
+    Deno.readDirSync("/root")[Symbol.iterator]().next();
+    return (Deno.statSync("/root").mode ?? 0o77) % 0o100 === 0;
+  } catch {
+    return false;
+  }
 }
 
 async function serve({ file, overrides, level }: ConfigCommand): Promise<number> {

@@ -1,74 +1,131 @@
-/** `sftdyn check`: the configuration and everything outside it that an update needs. */
+/** `sftdyn check`: whether updates work with this configuration, proved as far as it can be. */
 
-import type { Certificate } from "./http/certificate.ts";
-import type { Host } from "./clients.ts";
+import { type Door, probeHosts } from "./check_hosts.ts";
+import { checkListeners } from "./check_listeners.ts";
 import { type Config, ConfigError } from "./config/config.ts";
-import { endpointText } from "./endpoint.ts";
-import { FileError, readText } from "./file.ts";
-import { LookupError, type Nameserver } from "./dns/nameserver.ts";
 import { parseTsigKey } from "./config/tsig_key.ts";
+import { count } from "./count.ts";
+import { endpointText } from "./endpoint.ts";
+import { errorMessage } from "./error_message.ts";
+import { FileError, readText } from "./file.ts";
+import type { Certificate } from "./http/certificate.ts";
+import type { Nameserver } from "./nameserver.ts";
 
 export interface CheckOptions {
+  /** The configuration's name, as the command line has it. */
+  file: string;
   load: () => Promise<Config>;
-  nameserver: (config: Config) => Nameserver;
+  /** A nameserver, reached with its key; it waits so many milliseconds. */
+  connect: (nameserver: Nameserver, timeout: number) => Door & { close(): Promise<void> };
   nsupdateVersion: () => Promise<string>;
   print: (line: string) => void;
+  /** Shows how far it is, on a terminal; "" takes it away. */
+  showProgress?: ((text: string) => void) | undefined;
+  isRoot?: () => boolean;
   now?: () => Date;
 }
 
 const DAY = 24 * 60 * 60 * 1000;
 /** Let's Encrypt renews 30 days ahead: with 14 left, a renewal has failed. */
 const EXPIRY_DAYS = 14;
-/** Hosts that are asked for at a time. */
-const AT_ONCE = 20;
+/** Milliseconds after which somebody wonders, and between two signs of progress. */
+const PROGRESS_DELAY = 1000;
+const PROGRESS_PAUSE = 200;
+/** Bytes of a configuration that takes a second to read. */
+const BIG = 5_000_000;
 
-/** Prints one line a finding; whether there was no error. */
+/** Prints a line for each finding, and one that counts them; whether there was no error. */
 export async function check(options: CheckOptions): Promise<boolean> {
   const report = new Report(options.print);
+  await checkAll(options, report);
+  if (options.isRoot?.()) {
+    options.print(
+      "note: root may read what the service's user may not; as that user: " +
+        `runuser -u ${await serviceUser()} -- sftdyn check ${options.file}`,
+    );
+  }
+  options.print(report.summary);
+  return report.errors === 0;
+}
+
+async function checkAll(options: CheckOptions, report: Report): Promise<void> {
+  const { file, showProgress = () => {} } = options;
+  const takesLong = await isBig(file);
   let config;
   try {
+    if (takesLong) showProgress(`reading ${file} …`);
     config = await options.load();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    for (const fault of error.faults) report.error(fault);
-    return false;
+    config = error;
+  } finally {
+    if (takesLong) showProgress("");
+  }
+  if (config instanceof ConfigError) {
+    for (const fault of config.faults) report.error(fault);
+    return;
   }
   await checkFile(config, report);
   if (config.certificate !== undefined) {
     checkCertificate(config.certificate, options.now?.() ?? new Date(), report);
   }
-  if (config.nskeyfile !== undefined) await checkTsigKey(config.nskeyfile, report);
+  await checkListeners(config, report);
+  for (const keyFile of keyFiles(config)) await checkTsigKey(keyFile, report);
   try {
     report.ok(`nsupdate ${await options.nsupdateVersion()}`);
   } catch (error) {
-    report.error((error as Error).message);
+    // Without it, every host would have the same trouble.
+    return report.error(errorMessage(error));
   }
-  const nameserver = options.nameserver(config);
-  await checkHosts(config, nameserver, report);
-  await nameserver.close();
-  return !report.hasErrors;
+  const doors: ReturnType<CheckOptions["connect"]>[] = [];
+  const door = (nameserver: Nameserver) => {
+    const opened = options.connect(nameserver, config.timeout);
+    doors.push(opened);
+    return opened;
+  };
+  const hosts = config.clients.hosts().map(({ name }) => name);
+  const progress = new Progress(showProgress, hosts.length);
+  const onProgress = (done: number) => progress.done = done;
+  const { nameserver, zones, timeout } = config;
+  let findings;
+  try {
+    findings = await probeHosts({ hosts, nameserver, zones, timeout, door, onProgress });
+  } finally {
+    progress.end();
+    await Promise.all(doors.map((door) => door.close()));
+  }
+  for (const each of findings) each.tell(report);
 }
 
-class Report {
-  hasErrors = false;
+/** What was found so far. */
+export class Report {
+  errors = 0;
+  warnings = 0;
+
   constructor(readonly print: (line: string) => void) {}
+
+  get summary(): string {
+    const errors = this.errors === 0 ? "no errors" : count(this.errors, "error");
+    return this.warnings === 0 ? errors : `${errors}, ${count(this.warnings, "warning")}`;
+  }
 
   ok(message: string): void {
     this.print(`ok: ${message}`);
   }
 
   warning(message: string): void {
+    this.warnings++;
     this.print(`warning: ${message}`);
   }
 
   error(message: string): void {
-    this.hasErrors = true;
+    this.errors++;
     this.print(`error: ${message}`);
   }
 }
 
 async function checkFile(config: Config, report: Report): Promise<void> {
-  const { file, clients, http, https, shortKeys, plainKeys } = config;
+  const { file, clients, http, https, shortKeys, urlKeys, plainKeys } = config;
   const listeners = [
     ...http.map((endpoint) => `http ${endpointText(endpoint)}`),
     ...https.map((endpoint) => `https ${endpointText(endpoint)}`),
@@ -81,12 +138,19 @@ async function checkFile(config: Config, report: Report): Promise<void> {
         "`sftdyn key` makes a good one",
     );
   }
+  for (const line of urlKeys) {
+    report.warning(
+      `${file}: line ${line}: the key looks like a whole URL; the key is only what follows the ` +
+        "server's name and its slash",
+    );
+  }
   if (plainKeys && await othersCanRead(file)) {
     report.warning(`${file}: everybody on this machine can read the keys in it: chmod o-r ${file}`);
   }
 }
 
-function checkCertificate({ notBefore, notAfter, names }: Certificate, now: Date, report: Report) {
+function checkCertificate(certificate: Certificate, now: Date, report: Report): void {
+  const { notBefore, notAfter, names, chainGap, files: [file] } = certificate;
   const date = notAfter.toISOString().slice(0, 10);
   const days = Math.floor((notAfter.getTime() - now.getTime()) / DAY);
   if (now < notBefore) {
@@ -95,12 +159,24 @@ function checkCertificate({ notBefore, notAfter, names }: Certificate, now: Date
   else if (days < EXPIRY_DAYS) {
     report.warning(`certificate: it expires on ${date}, in ${count(days, "day")}`);
   } else report.ok(`certificate: ${names.replaceAll("\n", ", ")}, valid until ${date}`);
+  if (chainGap === undefined) return;
+  const { issuer, subject } = chainGap;
+  report.warning(
+    `certificate: "${file}" does not continue with the certificate of "${issuer}", which issued ` +
+      `"${subject}": clients that do not have it refuse the connection; use the full chain ` +
+      "(fullchain.pem). Fine if it is your own CA and the clients have its certificate",
+  );
+}
+
+function keyFiles({ nameserver, zones }: Config): string[] {
+  const all = [nameserver, ...zones.all.map((zone) => zone.nameserver)];
+  return [...new Set(all.flatMap(({ keyFile }) => keyFile ?? []))];
 }
 
 async function checkTsigKey(file: string, report: Report): Promise<void> {
   try {
-    const { name, algorithm, bits } = parseTsigKey(await readText(file));
-    report.ok(`nskeyfile: key "${name}", ${algorithm}, ${bits} bits`);
+    const { name, algorithm, bits } = parseTsigKey(await readKeyFile(file));
+    report.ok(`nskeyfile: "${file}": key "${name}", ${algorithm}, ${bits} bits`);
   } catch (error) {
     if (!(error instanceof RangeError || error instanceof FileError)) throw error;
     report.error(`nskeyfile: "${file}": ${error.message}`);
@@ -110,43 +186,51 @@ async function checkTsigKey(file: string, report: Report): Promise<void> {
   }
 }
 
-/** Hosts with the same trouble are one line. */
-async function checkHosts(config: Config, nameserver: Nameserver, report: Report): Promise<void> {
-  const hosts = config.clients.hosts();
-  const troubles = new Map<string, string[]>();
-  for (let i = 0; i < hosts.length; i += AT_ONCE) {
-    const some = hosts.slice(i, i + AT_ONCE);
-    const lines = await Promise.allSettled(some.map((host) => describe(host, nameserver)));
-    for (const [j, line] of lines.entries()) {
-      if (line.status === "fulfilled") report.ok(line.value);
-      else if (!(line.reason instanceof LookupError)) throw line.reason;
-      else {
-        const { message } = line.reason;
-        troubles.set(message, [...troubles.get(message) ?? [], some[j]!.name]);
-      }
-    }
-  }
-  const server = config.nameserver === undefined
-    ? "the local nameserver"
-    : `nameserver ${endpointText(config.nameserver)}`;
-  for (const [trouble, names] of troubles) {
-    const more = names.length === 1 ? "" : ` and ${count(names.length - 1, "more host")}`;
-    report.error(`${names[0]}${more}: ${server}: ${trouble}`);
-  }
-}
-
-async function describe({ name }: Host, nameserver: Nameserver): Promise<string> {
-  const zone = await nameserver.zone(name);
-  const a = await nameserver.addresses(name, "A");
-  const aaaa = await nameserver.addresses(name, "AAAA");
-  const list = (addresses: string[]) => addresses.join(" ") || "none";
-  return `${name}: zone ${zone}, A ${list(a)}, AAAA ${list(aaaa)}`;
+/** A key file's text with its byte order mark, which nsupdate does not take for nothing. */
+async function readKeyFile(file: string): Promise<string> {
+  let hasMark = false;
+  const text = await readText(file, async (path) => {
+    const bytes = await Deno.readFile(path);
+    hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+    return bytes;
+  });
+  return hasMark ? `\ufeff${text}` : text;
 }
 
 async function othersCanRead(file: string): Promise<boolean> {
   return await Deno.stat(file).then(({ mode }) => (mode ?? 0) % 8 >= 4, () => false);
 }
 
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+/** BIND's user here, as sftdyn.service has it. */
+async function serviceUser(): Promise<string> {
+  const users = await Deno.readTextFile("/etc/passwd").catch(() => "");
+  return /^(bind|named):/m.exec(users)?.[1] ?? "bind";
+}
+
+async function isBig(file: string): Promise<boolean> {
+  return await Deno.stat(file).then(({ size }) => size > BIG, () => false);
+}
+
+/** How far it is: shown if it takes long. */
+class Progress {
+  done = 0;
+  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #since = performance.now();
+  #isShown = false;
+
+  constructor(readonly show: (text: string) => void, readonly all: number) {
+    this.#timer = setInterval(() => this.#tick(), PROGRESS_PAUSE);
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+    if (this.#isShown) this.show("");
+    this.#isShown = false;
+  }
+
+  #tick(): void {
+    if (performance.now() - this.#since < PROGRESS_DELAY) return;
+    this.#isShown = true;
+    this.show(`${this.done} of ${count(this.all, "host")} probed …`);
+  }
 }
