@@ -3,6 +3,7 @@
  * its files in a temporary folder and a session key of its own.
  */
 
+import { run } from "./program.ts";
 import { findProgram, SetupError } from "./setup.ts";
 
 export interface NamedOptions {
@@ -60,13 +61,9 @@ export function freePort(): number {
 /** Runs a program to its end; what it printed, trimmed. */
 export async function output(program: string, ...args: string[]): Promise<string> {
   // A proxy of this machine is not to come between curl and loopback.
-  const env = { no_proxy: "*" };
-  const { success, stdout, stderr } = await new Deno.Command(program, { args, env }).output();
-  const text = new TextDecoder().decode(stdout).trim();
-  if (!success) {
-    throw new Error(`${program} failed: ${text} ${new TextDecoder().decode(stderr).trim()}`);
-  }
-  return text;
+  const { code, stdout, stderr } = await run([program, ...args], { env: { no_proxy: "*" } });
+  if (code !== 0) throw new Error(`${program} failed: ${stdout.trim()} ${stderr.trim()}`);
+  return stdout.trim();
 }
 
 /** Starts a BIND and waits until it answers. */
@@ -74,7 +71,7 @@ export async function startNamed(options: NamedOptions = {}): Promise<Named> {
   const folder = await Deno.makeTempDir({ prefix: "sftdyn-named-" });
   const port = freePort();
   try {
-    const program = await copyOfNamed(folder);
+    const program = await copyProgram("named", folder);
     const control = await writeFiles(folder, port, options);
     const { threads = 1, env = {} } = options;
     return await new RunningNamed(folder, port, program, control, threads, env).start();
@@ -85,14 +82,14 @@ export async function startNamed(options: NamedOptions = {}): Promise<Named> {
 }
 
 /**
- * AppArmor and SELinux confine the installed named to its own folders; a copy
+ * AppArmor and SELinux confine an installed server to its own folders; a copy
  * of it under another path may read ours.
  */
-async function copyOfNamed(folder: string): Promise<string> {
-  const program = await findProgram("named");
-  if (program === undefined) throw new SetupError("missing program: named");
-  await Deno.copyFile(program, `${folder}/named`);
-  return `${folder}/named`;
+export async function copyProgram(name: string, folder: string): Promise<string> {
+  const program = await findProgram(name);
+  if (program === undefined) throw new SetupError(`missing program: ${name}`);
+  await Deno.copyFile(program, `${folder}/${name}`);
+  return `${folder}/${name}`;
 }
 
 async function writeFiles(
@@ -104,9 +101,12 @@ async function writeFiles(
   const { zoneFolder = folder } = options;
   const control = freePort();
   const secret = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))));
+  const key = `key "rndc" { algorithm hmac-sha256; secret "${secret}"; };\n`;
+  await Deno.writeTextFile(`${folder}/rndc.key`, key, { mode: 0o600 });
+  // With `-k`, rndc would still prefer the machine's own rndc.conf.
   await Deno.writeTextFile(
-    `${folder}/rndc.key`,
-    `key "rndc" { algorithm hmac-sha256; secret "${secret}"; };\n`,
+    `${folder}/rndc.conf`,
+    `${key}options { default-key "rndc"; default-server 127.0.0.1; default-port ${control}; };\n`,
     { mode: 0o600 },
   );
   for (const zone of zones) {
@@ -140,7 +140,7 @@ ${
 ${extra}
 `,
   );
-  return ["-s", "127.0.0.1", "-p", `${control}`, "-k", `${folder}/rndc.key`];
+  return ["-c", `${folder}/rndc.conf`];
 }
 
 class RunningNamed implements Named {

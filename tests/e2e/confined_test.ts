@@ -19,9 +19,12 @@ if (!canConfine) {
   );
 }
 
+/** $1 is the folder, $2 is where sftdyn is started. */
 const SCRIPT = `
 set -u
 folder=$1
+mkdir -m 700 "$folder/closed"
+cd "$2" || exit 1
 ip link set lo up
 mount -t tmpfs tmpfs /run
 mkdir /run/named
@@ -34,6 +37,7 @@ confined() {
       --inh-caps=-all --bounding-set=-all -- "$@"
 }
 (confined sh -c 'id -un; grep CapEff /proc/self/status; touch /run/x /tmp/x') 2>&1
+(confined sh -c 'readlink /proc/self/cwd; cd "$1" && echo open || echo closed' sh "$2") 2>/dev/null
 (confined "$folder/sftdyn" check "$folder/sftdyn.toml")
 echo "check $?"
 confined "$folder/sftdyn" "$folder/sftdyn.toml" 2>"$folder/log" & sftdyn=$!
@@ -48,23 +52,30 @@ pkill -TERM -x sftdyn; wait $sftdyn; echo "exit $?"
 kill $named; wait $named
 `;
 
-const TSIG = { name: "a key of its own of mode 640", policy: "grant sftdyn zonesub A AAAA;" };
+const POLICY = { session: "local", own: "{ grant sftdyn zonesub A AAAA; }" };
 
-for (const way of ["BIND's session key", TSIG.name]) {
-  Deno.test(`the executable updates under the unit's confinement with ${way}`, {
+for (
+  const [way, key, isClosed] of [
+    ["with BIND's session key", "session", false],
+    ["with a key of its own of mode 640", "own", false],
+    ["from a folder that only root may enter", "session", true],
+  ] as const
+) {
+  Deno.test(`the executable updates under the unit's confinement ${way}`, {
     ignore: !canConfine,
   }, async () => {
     await withFolder(async (folder) => {
       await Deno.chmod(folder, 0o755);
-      const hasKey = way === TSIG.name;
-      const policy = hasKey ? `update-policy { ${TSIG.policy} };` : "update-policy local;";
+      const hasKey = key === "own";
+      const policy = POLICY[key];
+      const where = isClosed ? `${folder}/closed` : "/";
       await Deno.copyFile((await findProgram("named"))!, `${folder}/named`);
       await Deno.copyFile(executable!, `${folder}/sftdyn`);
       await Deno.writeTextFile(
         `${folder}/named.conf`,
         `options { directory "${folder}"; recursion no; dnssec-validation no; };
 ${hasKey ? `include "${folder}/sftdyn.key";` : ""}
-zone "dyn.example" { type master; file "${folder}/dyn.example.zone"; ${policy} };
+zone "dyn.example" { type master; file "${folder}/dyn.example.zone"; update-policy ${policy}; };
 `,
       );
       await Deno.writeTextFile(
@@ -82,7 +93,7 @@ zone "dyn.example" { type master; file "${folder}/dyn.example.zone"; ${policy} }
       await Deno.writeTextFile(`${folder}/sftdyn.toml`, `http = "8080"\n${settings}${clients}`);
       const machine = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
       const { stdout, stderr } = await run(
-        ["unshare", ...machine, "sh", "-c", SCRIPT, "sh", folder],
+        ["unshare", ...machine, "sh", "-c", SCRIPT, "sh", folder, where],
         { env: { no_proxy: "*" } },
       );
       const said = `${stdout}\n${stderr}\n${await Deno.readTextFile(`${folder}/log`).catch(() =>
@@ -90,6 +101,7 @@ zone "dyn.example" { type master; file "${folder}/dyn.example.zone"; ${policy} }
       )}`;
       assertMatch(stdout, new RegExp(`^${user}\nCapEff:\\s+0+\n`), said);
       assertMatch(stdout, /touch: .*Read-only file system/, said);
+      assertMatch(stdout, new RegExp(`^${where}\n${isClosed ? "closed" : "open"}$`, "m"), said);
       assertMatch(stdout, /^check 0$/m, said);
       assertMatch(stdout, /^OK 200\n127\.0\.0\.1$/m, said);
       assertMatch(stdout, /^UPTODATE 200\nexit 0$/m, said);

@@ -2,9 +2,13 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ROOT } from "../../tools/deno.ts";
+import { statusOf } from "../../tools/program.ts";
 import { run, until, withFolder } from "./sftdyn.ts";
 
 const DEMO: [string, ...string[]] = [Deno.execPath(), "run", "-A", `${ROOT}/tools/demo.ts`];
+
+/** Seconds: it may first wait half a minute for JSR. */
+const TIMEOUT = 120;
 
 /** Its temporary files go into this folder, where they can be counted. */
 function env(folder: string): Record<string, string> {
@@ -28,7 +32,7 @@ async function processesOf(folder: string): Promise<string[]> {
 
 Deno.test("demo shows every answer and record, exits 0 and leaves nothing", async () => {
   await withFolder(async (folder) => {
-    const { code, stdout, stderr } = await run(DEMO, { env: env(folder) });
+    const { code, stdout, stderr } = await run(DEMO, { env: env(folder), timeout: TIMEOUT });
     assertEquals(code, 0, stdout + stderr);
     const shown = [...stdout.matchAll(/^\$ (curl|dig) .*\n(?:\d{4}-.*\n)*(.+)$/gm)].map((m) =>
       m[2]
@@ -74,9 +78,14 @@ Deno.test("demo that is interrupted leaves nothing; demo --keep stays until then
       const reading = (async () => {
         for await (const text of process.stdout.pipeThrough(new TextDecoderStream())) said += text;
       })();
-      await until(moment, () => said.includes(moment));
-      process.kill("SIGINT");
-      const { code } = await process.status;
+      let hasEnded = false;
+      process.status.then(() => hasEnded = true);
+      try {
+        await until(moment, () => hasEnded || said.includes(moment), TIMEOUT * 1000);
+      } finally {
+        if (!hasEnded) process.kill("SIGINT");
+      }
+      const { code } = await statusOf(process, () => said);
       await reading;
       assertEquals(code, args.length === 0 ? 130 : 0, said);
       assertEquals(left(folder), [], moment);

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { freePort } from "../../tools/named.ts";
+import { statusOf } from "../../tools/program.ts";
 import { curl, PROGRAM, run, until, withFolder } from "./sftdyn.ts";
 
 /**
@@ -38,7 +39,7 @@ async function withLogAt(
       for (let i = 0; i < 20; i++) await guess();
     } finally {
       process.kill("SIGTERM");
-      assertEquals((await process.status).code, 0);
+      assertEquals((await statusOf(process)).code, 0);
     }
   });
 }

@@ -55,6 +55,7 @@ Deno.test("with something to do, release says it, builds nothing and exits 1", a
   const command = [Deno.execPath(), "run", "-A", `${ROOT}/tools/release.ts`] as const;
   const { code, stdout } = await run([...command, "--tag", "v0.0.0-none"], {
     env: { NO_COLOR: "1" },
+    timeout: 120,
   });
   assertEquals(code, 1);
   assertMatch(
@@ -62,5 +63,5 @@ Deno.test("with something to do, release says it, builds nothing and exits 1", a
     /^to do: tag: v0\.0\.0-none is asked for, but the version in deno\.json is /m,
   );
   assertMatch(stdout, /\d to do, nothing was built\n$/);
-  assertEquals((await run([...command, "v1.2.3"])).code, 2);
+  assertEquals((await run([...command, "v1.2.3"], { timeout: 120 })).code, 2);
 });

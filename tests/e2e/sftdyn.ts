@@ -2,7 +2,9 @@
 
 import { assert } from "@std/assert";
 import { ROOT, stdFlags } from "../../tools/deno.ts";
+import { type Ran, run, type RunOptions, statusOf } from "../../tools/program.ts";
 import { RUN_FLAGS } from "../../tools/run_flags.ts";
+import { within } from "../support.ts";
 
 const START_TIMEOUT = 20_000;
 
@@ -17,24 +19,10 @@ async function program(): Promise<[string, ...string[]]> {
   return [Deno.execPath(), "run", "--quiet", ...flags, ...RUN_FLAGS, `${ROOT}/main.ts`];
 }
 
-export interface Ran {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-/** Runs any program to its end. */
-export async function run(
-  [program, ...args]: readonly [string, ...string[]],
-  options: Deno.CommandOptions = {},
-): Promise<Ran> {
-  const { code, stdout, stderr } = await new Deno.Command(program, { ...options, args }).output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
-}
+export { type Ran, run, type RunOptions };
 
 /** Runs sftdyn to its end. */
-export function sftdyn(args: string[], options?: Deno.CommandOptions): Promise<Ran> {
+export function sftdyn(args: string[], options?: RunOptions): Promise<Ran> {
   return run([...PROGRAM, ...args], options);
 }
 
@@ -78,10 +66,16 @@ export class Sftdyn {
     const started = new Sftdyn(process);
     let hasEnded = false;
     process.status.then(() => hasEnded = true);
-    await until(`listening: ${started.log()}`, () => {
-      assert(!hasEnded, `sftdyn ended:\n${started.log()}`);
-      return started.count(/listening on/g) >= listeners;
-    });
+    try {
+      await until("listening", () => {
+        assert(!hasEnded, "it ended");
+        return started.count(/listening on/g) >= listeners;
+      });
+    } catch (error) {
+      if (!hasEnded) started.kill("SIGKILL");
+      await started.ended();
+      throw new Error(`sftdyn did not start:\n${started.log()}`, { cause: error });
+    }
     return started;
   }
 
@@ -113,8 +107,8 @@ export class Sftdyn {
 
   /** Its exit code. */
   async ended(): Promise<number> {
-    const { code } = await this.#process.status;
-    await this.#reading;
+    const { code } = await statusOf(this.#process, () => this.#log);
+    await within(this.#reading, "the end of its log");
     return code;
   }
 
