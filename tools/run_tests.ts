@@ -11,6 +11,7 @@ const ON_EXECUTABLE = [
   "check",
   "clock",
   "confined",
+  "door",
   "engine",
   "example",
   "executable",

@@ -3,12 +3,17 @@
  * from Debian's packages without starting any service that they bring.
  */
 
-interface Program {
-  name: string;
-  /** The package that has it, on each family of systems. */
+interface Package {
+  /** The package that has it, or several with spaces between, on each family of systems. */
   debian: string;
   fedora: string;
   arch: string;
+  /** A module that it must have, which `--list-modules` lists. */
+  module?: string;
+}
+
+interface Program extends Package {
+  name: string;
 }
 
 const PROGRAMS = {
@@ -30,7 +35,17 @@ const PROGRAMS = {
   fish: { debian: "fish", fedora: "fish", arch: "fish" },
   unshare: { debian: "util-linux", fedora: "util-linux", arch: "util-linux" },
   faketime: { debian: "faketime", fedora: "libfaketime", arch: "libfaketime" },
-} as const;
+  knotd: { debian: "knot", fedora: "knot", arch: "knot" },
+  knotc: { debian: "knot", fedora: "knot", arch: "knot" },
+  pdns_server: {
+    debian: "pdns-server pdns-backend-sqlite3",
+    fedora: "pdns pdns-backend-sqlite",
+    arch: "powerdns",
+    module: "gsqlite3",
+  },
+  pdnsutil: { debian: "pdns-server", fedora: "pdns", arch: "powerdns" },
+  haproxy: { debian: "haproxy", fedora: "haproxy", arch: "haproxy" },
+} as const satisfies Record<string, Package>;
 
 export type ProgramName = keyof typeof PROGRAMS;
 
@@ -41,7 +56,15 @@ export const TEST_PROGRAMS = Object.keys(PROGRAMS) as ProgramName[];
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 /** What packages bring besides programs. */
-const SERVICES: Record<string, string> = { bind9: "named.service", fail2ban: "fail2ban.service" };
+const SERVICES: Record<string, string> = {
+  bind9: "named.service",
+  fail2ban: "fail2ban.service",
+  haproxy: "haproxy.service",
+  knot: "knot.service",
+  "pdns-server": "pdns.service",
+};
+/** Packages that restart the service of another one (its postinst, "triggered"). */
+const RESTARTING = ["pdns-backend-sqlite3"];
 const POLICY = "/usr/sbin/policy-rc.d";
 
 /** A program is missing and cannot be installed; the message says what to do. */
@@ -69,30 +92,65 @@ export async function findProgram(name: string): Promise<string | undefined> {
  * @throws {SetupError} one is missing, and this user cannot install it here
  */
 export async function ensurePrograms(names: ProgramName[]): Promise<void> {
-  const missing: Program[] = [];
-  for (const name of names) {
-    if (await findProgram(name) === undefined) missing.push({ name, ...PROGRAMS[name] });
-  }
+  const missing = await missingPrograms(names);
   if (missing.length === 0) return;
-  if (Deno.uid() !== 0 || await findProgram("apt-get") === undefined) {
-    throw new SetupError(
-      missing.map(({ name, debian, fedora, arch }) =>
-        `missing program: ${name} (package ${debian} on Debian, ${fedora} on Fedora, ${arch} on Arch)`
-      ).join("\n"),
-    );
+  if (Deno.uid() !== 0 || await findProgram("apt-get") === undefined) throw missingError(missing);
+  const packages = new Set(missing.flatMap(({ debian }) => debian.split(" ")));
+  // What is installed may be in service, and an upgrade would restart it.
+  for (const name of packages) if (await isInstalled(name)) packages.delete(name);
+  if (packages.size > 0) {
+    console.error(`installing from Debian: ${[...packages].join(" ")} (no service is started)`);
+    await installPackages([...packages]);
   }
-  const packages = [...new Set(missing.map(({ debian }) => debian))];
-  console.error(`installing from Debian: ${packages.join(" ")} (no service is started)`);
-  await installPackages(packages);
+  const stillMissing = await missingPrograms(names);
+  if (stillMissing.length > 0) throw missingError(stillMissing);
 }
 
+async function missingPrograms(names: ProgramName[]): Promise<Program[]> {
+  const missing: Program[] = [];
+  for (const name of names) {
+    const program: Program = { name, ...PROGRAMS[name] };
+    const file = await findProgram(name);
+    if (file === undefined || !await hasModule(file, program.module)) missing.push(program);
+  }
+  return missing;
+}
+
+async function hasModule(file: string, module: string | undefined): Promise<boolean> {
+  if (module === undefined) return true;
+  const { said } = await finished(file, "--no-config", "--list-modules");
+  return said.split("\n").includes(module);
+}
+
+function missingError(missing: Program[]): SetupError {
+  return new SetupError(
+    missing.map(({ name, debian, fedora, arch }) =>
+      `missing program: ${name} (package ${debian} on Debian, ${fedora} on Fedora, ${arch} on Arch)`
+    ).join("\n"),
+  );
+}
+
+async function isInstalled(name: string): Promise<boolean> {
+  const { success, said } = await finished(
+    "dpkg-query",
+    "--show",
+    "--showformat=${db:Status-Status}",
+    name,
+  );
+  return success && said === "installed";
+}
+
+/** @param packages none of them is installed yet */
 async function installPackages(packages: string[]): Promise<void> {
   await run("apt-get", "update", "-qq");
   const install = () =>
     run("apt-get", "install", "-y", "-qq", "--no-install-recommends", ...packages);
   const services = packages.flatMap((name) => SERVICES[name] ?? []);
   // A nameserver that is in service here is not to be kept from its restart.
-  if (services.length === 0) return await install();
+  if (services.length === 0 && !packages.some((name) => RESTARTING.includes(name))) {
+    return await install();
+  }
+  const newServices = await notEnabled(services);
   // Ctrl-C ends apt-get, and with it this; what was forbidden must be allowed again first.
   const ignore = () => {};
   for (const signal of SIGNALS) Deno.addSignalListener(signal, ignore);
@@ -100,13 +158,20 @@ async function installPackages(packages: string[]): Promise<void> {
   try {
     await install();
     // Without this they would start at the next boot.
-    if (await findProgram("systemctl") !== undefined) {
-      await run("systemctl", "disable", "--quiet", ...services);
-    }
+    if (newServices.length > 0) await run("systemctl", "disable", "--quiet", ...newServices);
   } finally {
     await allowServices();
     for (const signal of SIGNALS) Deno.removeSignalListener(signal, ignore);
   }
+}
+
+/** Those that the next boot would not start: any other is somebody's. */
+async function notEnabled(services: string[]): Promise<string[]> {
+  if (await findProgram("systemctl") === undefined) return [];
+  const results = await Promise.all(
+    services.map((service) => finished("systemctl", "is-enabled", service)),
+  );
+  return services.filter((_, i) => !results[i]!.success);
 }
 
 /**
@@ -126,12 +191,20 @@ async function forbidServices(): Promise<() => Promise<void>> {
 }
 
 async function run(program: string, ...args: string[]): Promise<void> {
+  const { success, said } = await finished(program, ...args);
+  if (!success) throw new SetupError(`${program} ${args.join(" ")} failed:\n${said.trimEnd()}`);
+}
+
+/** Runs a program to its end; all that it said. */
+async function finished(
+  program: string,
+  ...args: string[]
+): Promise<{ success: boolean; said: string }> {
   const { success, stdout, stderr } = await new Deno.Command(program, {
     args,
     env: { DEBIAN_FRONTEND: "noninteractive" },
     stdin: "null",
   }).output();
-  if (success) return;
-  const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-  throw new SetupError(`${program} ${args.join(" ")} failed:\n${said.trimEnd()}`);
+  const decoder = new TextDecoder();
+  return { success, said: decoder.decode(stdout) + decoder.decode(stderr) };
 }

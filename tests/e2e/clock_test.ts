@@ -140,7 +140,7 @@ for (const [name, offset] of SHIFTS) {
       const started = performance.now();
       assertEquals(await update(KEY, "127.0.0.1"), "200 OK");
       const waiting = update(KEY, "127.0.0.2");
-      await program.logged(/is to become 127\.0\.0\.2\n/);
+      await program.logged(/will be set to 127\.0\.0\.2\n/);
       clock.set(offset);
       assertEquals(await update("other", "127.0.0.1"), "200 OK");
       await logsTimeAt(offset, () => program.log());
@@ -174,7 +174,7 @@ for (const offset of [-HOUR, HOUR]) {
       clock.set(offset);
       assertEquals(await update(KEY, "127.0.0.2"), "500 FAIL");
       await program.logged(
-        / error: host\.dyn\.example A could not become 127\.0\.0\.2: the nameserver says BADTIME: its clock and this machine's differ by minutes\n/,
+        / error: host\.dyn\.example A could not be set to 127\.0\.0\.2: BADTIME: the nameserver's clock and this machine's differ by minutes\n/,
       );
       assertEquals(await named.dig("host.dyn.example", "A"), ["127.0.0.1"]);
       clock.set(0);

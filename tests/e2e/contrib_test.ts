@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { HELP } from "../../lib/cli.ts";
 import { ROOT } from "../../tools/deno.ts";
-import { type Ran, run, withFolder } from "./sftdyn.ts";
+import { type Ran, run, type RunOptions, withFolder } from "./sftdyn.ts";
 
 const CONTRIB = `${ROOT}/contrib`;
 const COMPLETIONS = `${CONTRIB}/completions`;
@@ -21,7 +21,7 @@ const PACKAGES: Record<string, string> = {
 };
 
 /** Runs a program; one that is missing fails the test with what to install. */
-async function tool(command: [string, ...string[]], options?: Deno.CommandOptions): Promise<Ran> {
+async function tool(command: [string, ...string[]], options?: RunOptions): Promise<Ran> {
   try {
     return await run(command, options);
   } catch (error) {
@@ -191,12 +191,15 @@ Deno.test("the manual page has the options and commands of --help, and no others
 
 Deno.test("the manual page has every name of the example configuration, and no others", async () => {
   const example = await Deno.readTextFile(`${ROOT}/sftdyn.toml.example`);
-  const names = [...example.matchAll(/^#?([a-z_]+) = |^(\[clients\])$/gm)]
-    .map(([, name, table]) => name ?? table!);
+  // Some are in a zone of its own once more.
+  const names = new Set(
+    [...example.matchAll(/^#?([a-z_]+) = |^#?\[(clients|zones)\b.*\]$/gm)]
+      .map(([, name, table]) => name ?? table!),
+  );
   const tags = [...(await manual()).get("CONFIGURATION")!.matchAll(
-    /^ {5}((?:[a-z_]+, )*(?:[a-z_]+|\[clients\]))(?: {2}|$)/gm,
-  )].flatMap(([, tag]) => tag!.split(", "));
-  assertEquals(tags, names);
+    /^ {5}((?:[a-z_]+, )*(?:[a-z_]+|\[(?:clients|zones)\b\S*\]))(?: {2}|$)/gm,
+  )].flatMap(([, tag]) => tag!.replace(/\[(\w+).*\]/, "$1").split(", "));
+  assertEquals(tags, [...names]);
 });
 
 Deno.test("the manual page has the defaults of the example configuration", async () => {

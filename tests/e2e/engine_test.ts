@@ -115,19 +115,20 @@ async function childrenOf(pid: number): Promise<number[]> {
   return stdout.split(/\s+/).filter((word) => word !== "").map(Number);
 }
 
-/** The nsupdate of this sftdyn, when there is one. */
-async function nsupdateOf(program: Sftdyn): Promise<number> {
-  let pid: number | undefined;
-  await until(
-    "nsupdate runs",
-    async () => (pid = (await childrenOf(program.pid))[0]) !== undefined,
-  );
-  return pid!;
+/** All nsupdate of this sftdyn, when there are some. */
+async function nsupdatesOf(program: Sftdyn): Promise<number[]> {
+  let pids: number[] = [];
+  await until("nsupdate runs", async () => (pids = await childrenOf(program.pid)).length > 0);
+  return pids;
+}
+
+async function signal(program: Sftdyn, name: Deno.Signal): Promise<void> {
+  for (const pid of await nsupdatesOf(program)) Deno.kill(pid, name);
 }
 
 /** Waits until so many changes to this address have reached the engine. */
 async function wished(program: Sftdyn, count: number, address: string): Promise<void> {
-  const pattern = new RegExp(`is to become ${address.replaceAll(".", "\\.")}\n`, "g");
+  const pattern = new RegExp(`will be set to ${address.replaceAll(".", "\\.")}\n`, "g");
   await until(`${count} wishes for ${address}`, () => program.count(pattern) >= count);
 }
 
@@ -194,17 +195,16 @@ Deno.test("named stopped and continued: FAIL after the timeout, then OK, and the
 Deno.test("nsupdate killed while idle or in the middle of a batch: OK, nothing lost", async () => {
   await withEngine(100, "min_interval = 0", async ({ named, program, update }) => {
     assertEquals(await update(0, "192.0.2.1"), "OK");
-    Deno.kill(await nsupdateOf(program), "SIGKILL");
+    await signal(program, "SIGKILL");
     assertEquals(await update(0, "192.0.2.2"), "OK");
     assertEquals(await named.dig("h0.dyn.example", "A"), ["192.0.2.2"]);
 
     // Stopped first, it dies with the whole batch in its input.
     await Promise.all(all(100, (i) => update(i, "192.0.2.3")));
-    const pid = await nsupdateOf(program);
-    Deno.kill(pid, "SIGSTOP");
+    await signal(program, "SIGSTOP");
     const answers = all(100, (i) => update(i, "192.0.2.4"));
     await wished(program, 100, "192.0.2.4");
-    Deno.kill(pid, "SIGKILL");
+    await signal(program, "SIGKILL");
     assertEquals(new Set(await Promise.all(answers)), new Set(["OK"]));
     const records = await zone(named);
     for (let i = 0; i < 100; i++) assertEquals(records.get(`h${i}`), ["192.0.2.4"]);
@@ -212,14 +212,20 @@ Deno.test("nsupdate killed while idle or in the middle of a batch: OK, nothing l
   });
 });
 
-Deno.test("nsupdate stopped: killed after the timeout, FAIL, and the next is OK", async () => {
+Deno.test("nsupdate stopped: what it has not sent goes through another one, what it may have sent is FAIL", async () => {
   await withEngine(1, "min_interval = 0", async ({ named, program, update }) => {
     assertEquals(await update(0, "192.0.2.1"), "OK");
-    const pid = await nsupdateOf(program);
-    Deno.kill(pid, "SIGSTOP");
-    assertEquals(await update(0, "192.0.2.2"), "FAIL");
-    await program.logged(/h0\.dyn\.example A could not become 192\.0\.2\.2: no answer in 3 s/);
-    await until("it is dead", async () => !(await childrenOf(program.pid)).includes(pid));
+    const stopped = await nsupdatesOf(program);
+    for (const pid of stopped) Deno.kill(pid, "SIGSTOP");
+    assertEquals(await update(0, "192.0.2.2"), "OK");
+    assertEquals(await named.dig("h0.dyn.example", "A"), ["192.0.2.2"]);
+    // One that was given its zone still has this UPDATE in its input: nobody knows what became of it.
+    assertEquals(await update(0, "192.0.2.3"), "FAIL");
+    await program.logged(/h0\.dyn\.example A could not be set to 192\.0\.2\.3: no answer in 3 s/);
+    await until("they are dead", async () => {
+      const running = await childrenOf(program.pid);
+      return stopped.every((pid) => !running.includes(pid));
+    });
     assertEquals(await update(0, "192.0.2.3"), "OK");
     assertEquals(await named.dig("h0.dyn.example", "A"), ["192.0.2.3"]);
   });
@@ -231,8 +237,7 @@ Deno.test("one host of a batch that is forbidden or in no zone FAILs, the others
   await withEngine(99, "min_interval = 0", async ({ named, program, update }) => {
     // While this one is stopped, all others gather into one UPDATE.
     assertEquals(await update(0, "192.0.2.1"), "OK");
-    const pid = await nsupdateOf(program);
-    Deno.kill(pid, "SIGSTOP");
+    await signal(program, "SIGSTOP");
     const first = update(0, "192.0.2.9");
     await wished(program, 1, "192.0.2.9");
     const answers = [
@@ -241,7 +246,7 @@ Deno.test("one host of a batch that is forbidden or in no zone FAILs, the others
       ...all(99, (i) => update(i, "192.0.2.2")),
     ];
     await wished(program, 101, "192.0.2.2");
-    Deno.kill(pid, "SIGCONT");
+    await signal(program, "SIGCONT");
     assertEquals(await first, "OK");
     const [bad, outside, ...others] = await Promise.all(answers);
     assertEquals([bad, outside], ["FAIL", "FAIL"]);
@@ -249,9 +254,9 @@ Deno.test("one host of a batch that is forbidden or in no zone FAILs, the others
     const records = await zone(named);
     for (let i = 0; i < 99; i++) assertEquals(records.get(`h${i}`), ["192.0.2.2"]);
     assertEquals(records.get("bad"), undefined);
-    await program.logged(/bad\.dyn\.example A could not become 192\.0\.2\.2: .*REFUSED/);
-    await program.logged(/host\.outside\.example A could not become 192\.0\.2\.2: /);
-    assertEquals(program.count(/could not become/g), 2);
+    await program.logged(/bad\.dyn\.example A could not be set to 192\.0\.2\.2: .*REFUSED/);
+    await program.logged(/host\.outside\.example A could not be set to 192\.0\.2\.2: /);
+    assertEquals(program.count(/could not be set to/g), 2);
   }, { policy });
 });
 
@@ -393,7 +398,8 @@ Deno.test("20,000 updates of 2,000 hosts while named dies twice: every host has 
     };
     const killer = async () => {
       for (const share of [0.3, 0.6]) {
-        await until("its time comes", () => done >= UPDATES * share);
+        // As many seconds as a busy machine may need for so much.
+        await until("its time comes", () => done >= UPDATES * share, 120_000);
         named.kill("SIGKILL");
         await named.restart();
       }

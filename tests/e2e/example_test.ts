@@ -18,12 +18,13 @@ Deno.test("sftdyn.toml.example with everything uncommented serves its clients", 
     await withFolder(async (folder) => {
       await makeCertificate(folder);
       const [http, https] = [freePort(), freePort()];
-      const adapted = EXAMPLE.replace(/^#([a-z_]+ = |")/gm, "$1")
+      const adapted = EXAMPLE.replace(/^#([a-z_]+ = |"|\[)/gm, "$1")
         .replace('"8080"', `"${http}"`)
         .replace('"4443"', `"${https}"`)
         .replace('"fullchain.pem"', '"cert.pem"')
         .replace('"privkey.pem"', '"key.pem"')
-        .replace("/etc/bind/keys/sftdyn.key", named.keyFile)
+        .replaceAll(/"\/etc\/bind\/keys\/sftdyn.key"|"ns1.key"/g, `"${named.keyFile}"`)
+        .replace('"ns1.sft.mx"', `"127.0.0.1:${named.port}"`)
         .replace("127.0.0.1:53", `127.0.0.1:${named.port}`);
       await Deno.writeTextFile(`${folder}/sftdyn.toml`, adapted);
       const program = await Sftdyn.start([`${folder}/sftdyn.toml`], { listeners: 2 });
@@ -33,6 +34,7 @@ Deno.test("sftdyn.toml.example with everything uncommented serves its clients", 
         ["?hostname=myclient.dyn.sft.mx&password=123456", "myclient", "www.myclient"],
         ["host=gnampf.dyn.sft.mx,key=4bea92410b3146d0cfe", "gnampf"],
         ["test", "hidden"],
+        ["otherkeyotherkey", "home", "*.home"],
       ];
       for (const [key, ...hosts] of keys) {
         assertEquals(await curl(`${url}/${key}`), "200 OK", key);
@@ -56,6 +58,7 @@ Deno.test("sftdyn.toml.example explains every name that the configuration has", 
   const names = /const NAMES = \[([^\]]*)\]/.exec(source)![1]!.match(/\w+/g)!;
   for (const name of names) {
     if (name === "clients") assertStringIncludes(EXAMPLE, "\n[clients]\n");
+    else if (name === "zones") assertMatch(EXAMPLE, /^#\[zones\."[\w.]+"\]$/m);
     else assertMatch(EXAMPLE, new RegExp(`^#?${name} = `, "m"));
   }
 });

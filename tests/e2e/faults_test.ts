@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { freePort, type Named, startNamed } from "../../tools/named.ts";
 import { findProgram } from "../../tools/setup.ts";
+import { V1_CERTIFICATE, V1_KEY } from "../v1_certificate.ts";
 import {
   curl,
   makeCertificate,
@@ -30,7 +31,7 @@ Deno.test("a bad configuration stops the start with status 2 and says where and 
       ["binary", Deno.readFileSync("/bin/true"), [/: not a text file/]],
       ["NUL", 'http = "8080"\n\0', [/: not a text file: byte 0x00 in line 2/]],
       ["syntax", 'http = "8080\nttl 5\n', [
-        /line 1: a quote \("\) is opened/,
+        /line 1: a quote \("\) is not closed/,
         /line 2: expected NAME = VALUE/,
       ]],
       ["typo", 'http = "8080"\nnskeyfil = "x"\n', [
@@ -45,7 +46,7 @@ Deno.test("a bad configuration stops the start with status 2 and says where and 
         "twice",
         `http = "8080"\n[clients]\n"${KEY}" = "a.dyn.example"\n"${KEY}" = "b.dyn.example"\n`,
         [
-          /line 4: this name stands in line 3 already/,
+          /line 4: this name is already in line 3/,
         ],
       ],
       [
@@ -107,10 +108,8 @@ Deno.test("a certificate that cannot serve is told apart", async () => {
     };
     await run(["openssl", "genrsa", "-out", `${folder}/key.pem`, "2048"]);
     await said(/line 3: key: ".*key\.pem" is not the key of ".*cert\.pem"/);
-    const csr = ["-subj", "/CN=localhost", "-out", `${folder}/r.csr`];
-    await run(["openssl", "req", "-new", "-key", `${folder}/key.pem`, ...csr]);
-    const sign = ["-signkey", `${folder}/key.pem`, "-out", `${folder}/cert.pem`];
-    await run(["openssl", "x509", "-req", "-days", "9", "-in", `${folder}/r.csr`, ...sign]);
+    await Deno.writeTextFile(`${folder}/key.pem`, V1_KEY);
+    await Deno.writeTextFile(`${folder}/cert.pem`, V1_CERTIFICATE);
     await said(/line 2: cert: ".*" is an X\.509 v1 certificate.*openssl req -x509/);
     await Deno.writeTextFile(`${folder}/cert.pem`, "junk");
     await said(/line 2: cert: ".*cert\.pem" holds no certificate/);
@@ -128,7 +127,7 @@ Deno.test("a port in use, or one that needs a right, ends the start with status 
       await Deno.writeTextFile(file, `http = "${listen}"\n`);
       const { code, stderr } = await sftdyn([file]);
       assertEquals(code, 1, stderr);
-      assertMatch(stderr, new RegExp(`http .*:${port}: another program listens there already`));
+      assertMatch(stderr, new RegExp(`http .*:${port}: already in use by another program`));
     }
     taken.close();
     await Deno.writeTextFile(file, 'http = "192.0.2.99:8080"\n');
@@ -237,14 +236,16 @@ Deno.test("a nameserver that refuses or fails is FAIL with its word, and serving
     await withClient(named, "", async (update, program) => {
       assertEquals(await update("elsewhere"), "500 FAIL");
       assertEquals(await update("forbidden"), "500 FAIL");
-      await program.logged(/error: forbidden\.dyn\.example A could not become .*REFUSED/);
+      await program.logged(/error: forbidden\.dyn\.example A could not be set to .*REFUSED/);
       assertEquals(await update("broken"), "500 FAIL");
-      await program.logged(/error: host\.broken\.example A could not become .*/);
+      await program.logged(/error: host\.broken\.example A could not be set to .*/);
       assertEquals(await update(), "200 OK");
 
       await named.rndc("freeze", "dyn.example");
       assertEquals(await update(KEY, "127.0.0.2"), "500 FAIL");
-      await program.logged(/error: host\.dyn\.example A could not become 127\.0\.0\.2: .*REFUSED/);
+      await program.logged(
+        /error: host\.dyn\.example A could not be set to 127\.0\.0\.2: .*REFUSED/,
+      );
       await named.rndc("thaw", "dyn.example");
       assertEquals(await update(KEY, "127.0.0.2"), "200 OK");
       assertEquals(await named.dig("host.dyn.example", "A"), ["127.0.0.2"]);
@@ -261,7 +262,7 @@ Deno.test("a nameserver that is gone is FAIL, and OK again when it is back", asy
       assertEquals(await update(), "200 OK");
       named.kill("SIGKILL");
       assertEquals(await update(KEY, "127.0.0.2"), "500 FAIL");
-      await program.logged(/error: host\.dyn\.example A could not become 127\.0\.0\.2: /);
+      await program.logged(/error: host\.dyn\.example A could not be set to 127\.0\.0\.2: /);
       await named.restart();
       assertEquals(await update(KEY, "127.0.0.2"), "200 OK");
       assertEquals(await named.dig("host.dyn.example", "A"), ["127.0.0.2"]);
@@ -278,7 +279,7 @@ Deno.test("a nameserver that does not answer is FAIL after the timeout", async (
       assertEquals(await update(), "200 OK");
       named.kill("SIGSTOP");
       assertEquals(await update(KEY, "127.0.0.2"), "500 FAIL");
-      await program.logged(/could not become 127\.0\.0\.2: no answer in 2 s/);
+      await program.logged(/could not be set to 127\.0\.0\.2: no answer in 2 s/);
       named.kill("SIGCONT");
       assertEquals(await update(KEY, "127.0.0.3"), "200 OK");
       assertEquals(await named.dig("host.dyn.example", "A"), ["127.0.0.3"]);
@@ -312,7 +313,7 @@ Deno.test("nsupdate installed after the start: FAIL with the word to restart, an
         await Deno.symlink((await findProgram("nsupdate"))!, `${bin}/nsupdate`);
         assertEquals(await update(), "500 FAIL");
         await program.logged(
-          /could not become 127\.0\.0\.1: nsupdate was not installed when sftdyn started: .*bind9-dnsutils.*, then restart sftdyn\n/,
+          /could not be set to 127\.0\.0\.1: nsupdate was not installed when sftdyn started: .*bind9-dnsutils.*, then restart sftdyn\n/,
         );
       }, options);
       await withClient(named, "", async (update) => {
@@ -335,7 +336,7 @@ Deno.test("a wrong TSIG key is FAIL with BIND's word for it", async () => {
       const other = { ...named, port: named.port, keyFile: `${folder}/other.key` } as Named;
       await withClient(other, "", async (update, program) => {
         assertEquals(await update(), "500 FAIL");
-        await program.logged(/could not become .*(BADSIG|tsig indicates error)/);
+        await program.logged(/could not be set to .*(BADSIG|tsig indicates error)/);
         assert(!program.log().includes(settings[1]!), "a secret is in the log");
       });
     });

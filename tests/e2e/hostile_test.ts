@@ -225,7 +225,7 @@ for (const scheme of SCHEMES) {
   });
 }
 
-const EXHAUSTED = / error: .*(open files|it listens no more|cannot be opened again)/;
+const EXHAUSTED = / error: .*(open files|no longer accepts connections|cannot be restarted)/;
 
 /** Of these lines of a log, how many are of one second, by their own times. */
 function mostASecond(lines: string[]): number {
@@ -637,7 +637,7 @@ for (const scheme of SCHEMES) {
       assertEquals(await ask(scheme, "other"), "200 OK");
       // It waits for its min_interval, which is an hour.
       const waiting = curl(...trust, "--interface", "127.0.0.2", url(KEY));
-      await program.logged(/host\.dyn\.example A is to become 127\.0\.0\.2\n/);
+      await program.logged(/host\.dyn\.example A will be set to 127\.0\.0\.2\n/);
 
       const answers = new Map<string, number>();
       const count = (answer: string) => answers.set(answer, (answers.get(answer) ?? 0) + 1);

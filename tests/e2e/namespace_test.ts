@@ -80,7 +80,7 @@ if (!canUnshare) {
 Deno.test("without nameserver and nskeyfile, BIND's own session key is used", options, async () => {
   const said = await onMachine(":");
   assertEquals(said.split("\n")[0], "OK 200 OK 200 ");
-  assertMatch(said, /^ok: host\.dyn\.example: zone dyn\.example, A 127\.0\.0\.1, AAAA ::1$/m);
+  assertMatch(said, /^ok: host\.dyn\.example: zone dyn\.example, A and AAAA can be set$/m);
   assertMatch(said, /^check 0$/m);
 });
 
