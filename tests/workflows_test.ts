@@ -64,10 +64,31 @@ Deno.test("every action is pinned to a commit, with its version beside it", () =
   }
 });
 
+/** The images of the matrix in which the gate runs. */
+function images(): string[] {
+  const lines = CI.split("\n");
+  const list = below(lines, lines.findIndex((line) => line.trim() === "image:"));
+  return list.map((line) => /^ +- (\S+)$/.exec(line)?.[1] ?? `no image: ${line}`);
+}
+
 Deno.test("every container image is pinned to a digest", () => {
-  const images = all(CI + RELEASE, /^.*\b(?:image|container):.+$/gm);
-  assertEquals(images.length, 1);
-  assertMatch(images[0]!, /: [a-z]+:\d+\.\d+\.\d+-[a-z]+@sha256:[0-9a-f]{64}$/);
+  for (const image of images()) {
+    assertMatch(image, /^[a-z]+:\d+\.\d+\.\d+-[a-z]+@sha256:[0-9a-f]{64}$/);
+  }
+  assertEquals(new Set(images().map((image) => image.split("@")[1])).size, images().length);
+  // There is no other.
+  assertEquals(all(CI + RELEASE, /^.*\b(?:image|container):.+$/gm), [
+    "      image: ${{ matrix.image }}",
+  ]);
+});
+
+Deno.test("the gate runs on Debian 12 and 13, and on each also where it fails on the other", () => {
+  assertEquals(
+    images().map((image) => /-([a-z]+)@/.exec(image)?.[1]),
+    ["bookworm", "trixie"],
+  );
+  assertMatch(jobs(CI).get("gate")!, /^ {6}fail-fast: false$/m);
+  assertEquals(all(CI + RELEASE, /^ +(?:exclude|include):/gm), []);
 });
 
 Deno.test("only the job that publishes may write, and it runs nothing of the project", () => {
