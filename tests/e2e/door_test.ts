@@ -335,7 +335,9 @@ Deno.test("300 refused hosts, 40 ms away, do not keep a healthy one waiting", as
           assertEquals(await update(healthy, "192.0.2.1"), "OK");
           const ms = performance.now() - started;
           console.log(`${healthy}: ${ms.toFixed(0)} ms, ${refusals} refused meanwhile`);
-          assert(refusals < refused.length, "it was the last of all");
+          // Of those that all come for the first time at once, nobody can know who is healthy.
+          const most = healthy === "late.dyn.example" ? refused.length / 4 : refused.length;
+          assert(refusals <= most, `${healthy} waited for ${refusals} refused ones`);
           assertEquals(new Set(await Promise.all(failing)), new Set(["FAIL"]));
         }
       });
