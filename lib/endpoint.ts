@@ -43,6 +43,7 @@ export function parseNameserver(text: string): Endpoint {
   const hostAddress = parseAddress(host);
   if (hostAddress !== undefined && !hostAddress.zoned) return { hostname: hostAddress.text, port };
   if (bracketed !== undefined) return fail(`${JSON.stringify(text)} has no address in brackets`);
+  if (host.startsWith("*")) fail(`${JSON.stringify(text)} is a wildcard, not a nameserver`);
   return { hostname: host === "localhost" ? host : parseHostname(host), port };
 }
 

@@ -251,14 +251,15 @@ class Loader {
     const lines = new Map<string, number>();
     const zones: Zone[] = [];
     for (const [text, zone] of node.value as TomlTable) {
-      const setting = { ...settingOf(`zones: ${JSON.stringify(text)}`, zone)! };
+      // The name is not repeated: what is listed here by mistake may be a client's key.
+      const setting = settingOf("zones", zone)!;
       const name = this.#faults.attempt(setting, () => parseZoneName(text));
       if (name === undefined || !this.#isZone(setting, zone)) continue;
       const before = lines.get(name);
-      if (before !== undefined) this.#faults.of(setting, `it is already in line ${before}`);
+      if (before !== undefined) this.#faults.of(setting, `this zone is already in line ${before}`);
       else lines.set(name, zone.line);
       const inside = (name: typeof ZONE_NAMES[number]) =>
-        settingOf(`${setting.place}: ${name}`, (zone.value as TomlTable).get(name));
+        settingOf(`zones: ${name}`, (zone.value as TomlTable).get(name));
       zones.push({
         name,
         nameserver: {
@@ -290,7 +291,7 @@ class Loader {
       );
       return false;
     }
-    this.#refuseUnknown(table, ZONE_NAMES, "", `${setting.place}: `);
+    this.#refuseUnknown(table, ZONE_NAMES, "", "zones: ");
     return true;
   }
 
