@@ -63,6 +63,8 @@ export type FindOptions = Pick<SendOptions, "onZone" | "signal">;
 
 /** The session is of no more use after these; a fresh one may do better. */
 const TRY_AFRESH: Reply["kind"][] = ["tsig", "badkey", "unsigned-soa", "ended", "garbled"];
+/** After these, the other sessions are of no more use either: they have the same old key, or were killed too. */
+const MAKES_OLD: Reply["kind"][] = ["tsig", "ended", "garbled"];
 
 /**
  * Milliseconds without an answer on this machine, after which it is asked
@@ -265,16 +267,17 @@ export class Nsupdate {
     };
     const options = { timeout: this.#options.timeout, onZone: found, signal };
     const use = zone === undefined ? "finding" : "in a zone";
-    const attempt = () =>
-      this.#pool.with(use, async (session, renew) => {
+    const attempt = (isFirst: boolean) =>
+      this.#pool.with(use, async (session, renew): Promise<Reply> => {
+        if (signal?.aborted) return { kind: "aborted", reason: "not waited for" };
         const reply = await session.send(script, options);
         if (reply.kind !== "rcode") session.kill();
-        if (TRY_AFRESH.includes(reply.kind)) renew();
+        if (isFirst && MAKES_OLD.includes(reply.kind)) renew();
         return reply;
       });
     try {
-      let reply = await attempt();
-      if (TRY_AFRESH.includes(reply.kind) && !this.#isClosed) reply = await attempt();
+      let reply = await attempt(true);
+      if (TRY_AFRESH.includes(reply.kind) && !this.#isClosed) reply = await attempt(false);
       switch (reply.kind) {
         case "rcode":
           return reply;
@@ -354,12 +357,10 @@ export class Nsupdate {
    * second a broken message.
    */
   async #reach(endpoint: Endpoint | undefined): Promise<string> {
-    const { connect, timeout } = this.#options;
     if (endpoint === undefined) {
       for (const hostname of ["127.0.0.1", "::1"]) {
         try {
-          (await connect({ hostname, port: DNS_PORT })).close();
-          return hostname;
+          return await this.#connect(hostname, DNS_PORT);
         } catch {
           // Not there; nsupdate says why.
         }
@@ -368,20 +369,28 @@ export class Nsupdate {
     }
     const hostname = endpoint.hostname!;
     if (parseAddress(hostname) !== undefined) return hostname;
+    try {
+      return await this.#connect(hostname, endpoint.port);
+    } catch (error) {
+      throw new UnreachableError(
+        `${endpointText(endpoint)} cannot be reached: ${errorMessage(error)}`,
+      );
+    }
+  }
+
+  /** The address that a connection reaches. */
+  async #connect(hostname: string, port: number): Promise<string> {
+    const { connect, timeout } = this.#options;
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(
       () => late.reject(new Error(`no connection in ${timeout / 1000} s`)),
       timeout,
     );
-    const connecting = connect({ hostname, port: endpoint.port });
+    const connecting = connect({ hostname, port });
     connecting.then((conn) => conn.close(), () => {});
     try {
       const conn = await Promise.race([connecting, late.promise]);
       return (conn.remoteAddr as Deno.NetAddr).hostname;
-    } catch (error) {
-      throw new UnreachableError(
-        `${endpointText(endpoint)} cannot be reached: ${errorMessage(error)}`,
-      );
     } finally {
       clearTimeout(timer);
     }

@@ -185,6 +185,8 @@ export class Session {
       this.#settle({ kind: "key", reason: sessionKeyReason(match[1]!, match[2]!) });
     } else if (line.startsWith("dns_request_getresponse: clocks are unsynchronized")) {
       this.#settle({ kind: "tsig", reason: tsigReason("BADTIME") });
+    } else if (line.startsWith("could not find enclosing zone")) {
+      this.#settle({ kind: "refused-soa", reason: "REFUSED" });
     } else if (line.startsWith("response to SOA query was unsuccessful")) {
       this.#settle({ kind: "refused-soa", reason: this.#soaRcode });
     } else if (line.startsWith("dns_request_getresponse: expected a TSIG")) {

@@ -20,8 +20,9 @@ export interface SessionPoolOptions {
 }
 
 /**
- * After a start, there is no other for so many times as long as it took: Deno
- * does nothing else meanwhile, and on a busy machine it takes a tenth of a second.
+ * After a start, there is no other for so many times as long as it took: while
+ * it starts a program, Deno does nothing else, and on a busy machine that is a
+ * tenth of a second.
  */
 const REST = 4;
 const LONGEST_REST = 1000;
@@ -138,7 +139,8 @@ export class SessionPool {
       this.#leave(use);
       throw error;
     } finally {
-      this.#startAt = now() + REST * (now() - startedAt);
+      this.#startAt = now() + Math.min(REST * (now() - startedAt), LONGEST_REST);
+      this.#wake();
     }
   }
 

@@ -126,8 +126,11 @@ export class Updater {
     const names = new Set(hosts.map(({ name }) => name));
     for (const [key, record] of this.#records) {
       this.#stopWaiting(record);
+      if (names.has(record.name)) continue;
+      // Another may change it from now on.
+      record.known = undefined;
       const isIdle = record.pending === undefined && !record.isBusy && !record.isInDoubt;
-      if (isIdle && !names.has(record.name)) this.#records.delete(key);
+      if (isIdle) this.#records.delete(key);
     }
     for (const [name, queue] of this.#queues) {
       if (queue.isIdle) this.#queues.delete(name);
@@ -395,18 +398,19 @@ export class Updater {
     let queue: ZoneQueue | undefined;
     let end: (() => void) | undefined;
     const startedAt = now();
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    // What is silent keeps nobody else from being found.
+    let timer = setTimeout(release, this.#pace.silence);
     const onZone = (zone: string) => {
+      clearTimeout(timer);
       queue = this.#foundZone(record, zone);
       const mayAbort = kind === "ask";
       if (mayAbort && queue.isSilent(now())) return silence.abort();
       end = queue.begin(now());
       if (queue.underWay <= MAX_FOUND) release();
-      if (mayAbort) {
-        timer = setTimeout(() => {
-          if (this.#finding.size > 0) silence.abort();
-        }, this.#pace.silence);
-      }
+      timer = setTimeout(() => {
+        if (mayAbort && this.#finding.size > 0) silence.abort();
+        else release();
+      }, this.#pace.silence);
     };
     const answer = await nsupdate[kind](undefined, [item.change], {
       onZone,
@@ -507,13 +511,15 @@ export class Updater {
     this.#found.delete(parentOf(record.name));
     if (waiting === undefined || waiting.hasRetried) return false;
     waiting.hasRetried = true;
-    if (pending !== undefined) {
+    if (pending !== undefined && record.pending === undefined) {
       record.toSet = addressText(change.address);
       record.triedAt = -Infinity;
-      if (record.pending === undefined) {
-        record.pending = pending;
-        this.#waiting++;
-      } else record.pending.waiters.push(...pending.waiters);
+      record.pending = pending;
+      this.#waiting++;
+    } else if (pending !== undefined) {
+      // They hear what becomes of the newer address.
+      record.pending!.hasRetried = true;
+      record.pending!.waiters.push(...pending.waiters);
     }
     this.#release(record);
     return true;

@@ -111,7 +111,10 @@ export class Updaters {
         const updater = new Updater({ ...settings, nsupdate, log: this.#log });
         this.#engines.set(id, { updater, nsupdate });
       } else {
-        engine.updater.reconfigure({ ...settings, nsupdate }, hosts);
+        const isOwn = ({ name }: Host) =>
+          nameserverId(zones.of(name)?.nameserver ?? nameserver) === id;
+        const own = zones.all.length === 0 ? hosts : hosts.filter(isOwn);
+        engine.updater.reconfigure({ ...settings, nsupdate }, own);
         engine.nsupdate.retire();
         this.#engines.set(id, { updater: engine.updater, nsupdate });
       }

@@ -259,6 +259,19 @@ Deno.test("a question for the zone that is refused is told, with where to look",
   assertMatch(answer.reason, /^REFUSED: it is not authoritative for this name/);
 });
 
+Deno.test("a name that is in no zone there is refused, and a message aborted before its turn is not sent", async () => {
+  const nowhere = ends(
+    finds("x").split("\nFound")[0] + "\ncould not find enclosing zone\n",
+  );
+  const { nsupdate, processes } = fake([nowhere, nowhere]);
+  assertEquals((await nsupdate.ask(undefined, CHANGES)).kind, "refused");
+  const count = processes.length;
+  const aborted = { signal: AbortSignal.abort() };
+  assertEquals((await nsupdate.ask(undefined, CHANGES, aborted)).kind, "aborted");
+  assert(processes.slice(count).every(({ input }) => input === ""));
+  await nsupdate.close();
+});
+
 Deno.test("where the question for the zone goes in a circle, the zone is its domain's", async () => {
   const circle = ends(
     finds("x", "SERVFAIL").split("\nFound")[0] + "\nresponse to SOA query was unsuccessful",
@@ -296,7 +309,7 @@ Deno.test("a message that nobody waits for any more is aborted, and its nsupdate
   const { nsupdate, processes } = fake([isSilent, done]);
   const waiting = new AbortController();
   const answer = nsupdate.ask(undefined, CHANGES, { signal: waiting.signal });
-  await Promise.resolve();
+  while (!processes[0]?.input.endsWith("send\n")) await Promise.resolve();
   waiting.abort();
   assertEquals((await answer).kind, "aborted");
   assertEquals(processes[0]!.signals, ["SIGKILL"]);
