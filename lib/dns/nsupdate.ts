@@ -199,6 +199,7 @@ export class Nsupdate {
     const second = new AbortController();
     const abort = () => (first.abort(), second.abort());
     signal?.addEventListener("abort", abort);
+    if (signal?.aborted) abort();
     const foundZone = once(onZone);
     const send = ({ signal }: AbortController) => run({ onZone: foundZone, signal });
     const answer = send(first);
