@@ -11,7 +11,6 @@ const ON_EXECUTABLE = [
   "check",
   "clock",
   "confined",
-  "door",
   "engine",
   "example",
   "executable",
