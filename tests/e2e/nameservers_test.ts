@@ -347,7 +347,8 @@ Deno.test("a zone that Knot has frozen is FAIL, a thawed one OK", async () => {
       await knot.knotc("zone-freeze", "dyn.example");
       assertEquals(await update("h.dyn.example", "192.0.2.2"), "FAIL");
       await knot.knotc("zone-thaw", "dyn.example");
-      assertEquals(await update("h.dyn.example", "192.0.2.2"), "OK");
+      // Knot 3.4 has made it at the thaw.
+      assert(["OK", "UPTODATE"].includes(await update("h.dyn.example", "192.0.2.2")));
       assertEquals(await knot.dig("h.dyn.example", "A"), ["192.0.2.2"]);
     });
   });
