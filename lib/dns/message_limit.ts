@@ -35,15 +35,10 @@ export class MessageLimit {
     this.#now = now;
   }
 
-  /** Whether the next message may be one over TCP. */
-  get mayBeBig(): boolean {
-    return this.#now() - this.#bigAt >= BIG_PAUSE;
-  }
-
   /** Begins a message. */
   next(kind: MessageKind): Fits {
     const shape = SHAPE[kind];
-    const { mayBeBig } = this;
+    const mayBeBig = this.#now() - this.#bigAt >= BIG_PAUSE;
     let records = 0, octets = 0, compressed = 0;
     return (name, zone) => {
       octets += shape.names * (name.length + 2) + shape.octets;

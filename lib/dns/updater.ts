@@ -51,11 +51,9 @@ const MAX_FOUND = 2;
  * the zone is found again with each set, as long as these are few. Of more in so
  * many milliseconds, the first ones tell for their neighbours.
  */
-const NEIGHBOURS = { ms: 100, first: 5 };
+const NEIGHBOURS = { ms: 100, first: 5, many: 16 };
 /** Milliseconds from a record's ask, which found the zone, in which its set needs not find it again. */
 const JUST_FOUND = 1000;
-/** Records that wait for one zone, with which a second message is sent while the first is under way. */
-const MANY = 100;
 const MAX_PARENTS = 10_000;
 
 interface Found {
@@ -265,9 +263,14 @@ export class Updater {
     if (queue.isConfigured || queue.isSilent(time)) return false;
     if (time - record.pending!.foundAt < JUST_FOUND) return false;
     if (time - this.#findings.since >= NEIGHBOURS.ms) this.#findings = { since: time, count: 0 };
-    if (this.#findings.count < NEIGHBOURS.first) return true;
+    if (this.#mayFindItself(queue)) return true;
     const found = this.#found.get(parentOf(record.name));
     return found === undefined || found.zone !== queue.name || time - found.at >= NEIGHBOURS.ms;
+  }
+
+  /** Whether so few are set that each can have its zone found. */
+  #mayFindItself(queue: ZoneQueue): boolean {
+    return this.#findings.count < NEIGHBOURS.first && queue.waiting < NEIGHBOURS.many;
   }
 
   #queueSetIn(queue: ZoneQueue, record: HostRecord): void {
@@ -280,7 +283,6 @@ export class Updater {
   #join(queue: ZoneQueue, kind: MessageKind, record: HostRecord): void {
     (kind === "ask" ? queue.asks : queue.sets).add(record);
     if (!queue.isRunning) void this.#run(queue);
-    else if (!queue.isOverlapping && this.#mayOverlap(queue)) void this.#overlap(queue);
   }
 
   /** Sends what waits for the zone, one message after the other: while one is under way, changes gather. */
@@ -288,17 +290,6 @@ export class Updater {
     queue.isRunning = true;
     while (queue.waiting > 0) await this.#sendSome(queue);
     queue.isRunning = false;
-  }
-
-  /** Sends a second message at the same time, as long as so much waits that it pays. */
-  async #overlap(queue: ZoneQueue): Promise<void> {
-    queue.isOverlapping = true;
-    while (this.#mayOverlap(queue)) await this.#sendSome(queue);
-    queue.isOverlapping = false;
-  }
-
-  #mayOverlap(queue: ZoneQueue): boolean {
-    return queue.waiting >= MANY && this.#messages.mayBeBig;
   }
 
   async #sendSome(queue: ZoneQueue): Promise<void> {
@@ -446,8 +437,7 @@ export class Updater {
       return false;
     }
     const neighbours = this.#neighbours.get(parent);
-    const isOneOfMany = this.#findings.count >= NEIGHBOURS.first;
-    if (queue !== undefined && neighbours !== undefined && isOneOfMany) {
+    if (queue !== undefined && neighbours !== undefined && !this.#mayFindItself(queue)) {
       neighbours.push(record);
       return false;
     }

@@ -36,8 +36,6 @@ export class ZoneQueue {
   readonly apart: Lane<Part>;
   /** Whether its messages are being sent, one after the other. */
   isRunning = false;
-  /** Whether a second one is under way at the same time. */
-  isOverlapping = false;
   /** Whether an ask went last, so that neither kind waits for all of the other. */
   didAsk = false;
   #refusedAt = -Infinity;
