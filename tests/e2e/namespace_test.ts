@@ -51,14 +51,14 @@ kill $sftdyn; wait $sftdyn; echo "exit $?"
 kill $named; wait $named
 `;
 
-async function onMachine(special: string, listen = ""): Promise<string> {
+async function onMachine(special: string, listen = "", settings = ""): Promise<string> {
   let stdout = "";
   await withFolder(async (folder) => {
     await Deno.copyFile((await findProgram("named"))!, `${folder}/named`);
     const conf = NAMED_CONF.replaceAll("FOLDER", folder).replace("LISTEN", listen);
     await Deno.writeTextFile(`${folder}/named.conf`, conf);
     await Deno.writeTextFile(`${folder}/dyn.example.zone`, ZONE);
-    await Deno.writeTextFile(`${folder}/sftdyn.toml`, CONFIG);
+    await Deno.writeTextFile(`${folder}/sftdyn.toml`, settings + CONFIG);
     const machine = ["--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SCRIPT];
     const ran = await run(["unshare", ...machine, "sh", folder, special, ...PROGRAM], {
       env: { no_proxy: "*" },
@@ -83,6 +83,14 @@ Deno.test("without nameserver and nskeyfile, BIND's own session key is used", op
   assertMatch(said, /^ok: host\.dyn\.example: zone dyn\.example, A and AAAA can be set$/m);
   assertMatch(said, /^check 0$/m);
 });
+
+for (const nameserver of ["127.0.0.1:53", "[::1]", "localhost"]) {
+  Deno.test(`with nameserver = "${nameserver}" and no nskeyfile, it is, too`, options, async () => {
+    const said = await onMachine(":", "", `nameserver = "${nameserver}"\n`);
+    assertEquals(said.split("\n")[0], "OK 200 OK 200 ");
+    assertMatch(said, /^check 0$/m);
+  });
+}
 
 Deno.test("a port alone takes both families where [::] takes IPv6 only", options, async () => {
   const said = await onMachine("echo 1 > /proc/sys/net/ipv6/bindv6only");
