@@ -208,7 +208,11 @@ for (const scheme of SCHEMES) {
       const { program, ask } = victim;
       const begun = opening(scheme, scheme === "http" ? BEGUN.head : BEGUN.hello);
       const conns = await openMany(victim, 500, begun);
-      await program.logged(EXHAUSTED);
+      // Which descriptor is the last one decides whether the next connection is needed to notice it.
+      await until("descriptors have run out", async () => {
+        conns.push(...await openMany(victim, 20, begun));
+        return EXHAUSTED.test(program.log());
+      });
       // Whenever it takes connections again, it is run over again.
       const over = Date.now() + SIZE.exhausted;
       while (Date.now() < over) conns.push(...await openMany(victim, 20, begun));
