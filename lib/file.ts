@@ -1,5 +1,7 @@
 /** Files that sftdyn is told to read. */
 
+import { errorMessage } from "./error_message.ts";
+
 /** Reads a file's bytes, as Deno.readFile does. */
 export type ReadFile = (path: string) => Promise<Uint8Array>;
 
@@ -48,5 +50,5 @@ function reason(error: unknown): string {
   if (error instanceof Deno.errors.NotCapable) {
     return "Deno lets no program read what is below /dev, /proc and /sys";
   }
-  return error instanceof Error ? error.message : String(error);
+  return errorMessage(error);
 }
