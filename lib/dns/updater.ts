@@ -358,7 +358,10 @@ export class Updater {
     const end = queue.begin(startedAt);
     const answer = await nsupdate[kind](queue.name, items.map(({ change }) => change));
     end();
-    if (isAnswer(answer)) this.#pace.add(now() - startedAt);
+    if (isAnswer(answer)) {
+      this.#pace.add(now() - startedAt);
+      queue.answered(now());
+    }
     const isNotAll = answer.kind === "no" || answer.kind === "refused";
     if (isNotAll && items.length > 1 && !this.#isElsewhere(queue, answer)) {
       for (const part of partsOf(kind, items, siblings)) queue.apart.add(part);
@@ -409,7 +412,10 @@ export class Updater {
     });
     clearTimeout(timer);
     end?.();
-    if (isAnswer(answer)) this.#pace.add(now() - startedAt);
+    if (isAnswer(answer)) {
+      this.#pace.add(now() - startedAt);
+      queue?.answered(now());
+    }
     if (answer.kind === "late") queue?.late(now());
     if (neighbours !== undefined) {
       this.#neighbours.delete(parent);
