@@ -226,6 +226,10 @@ export class Updater {
     if (queue?.isConfigured || queue?.isSilent(this.#options.now())) {
       return this.#join(queue, "ask", record);
     }
+    this.#queueFinding(record);
+  }
+
+  #queueFinding(record: HostRecord): void {
     if (record.wasRefused || this.#isProbablySilent(record.name)) this.#finding.addLow(record);
     else this.#finding.add(record);
   }
@@ -254,7 +258,7 @@ export class Updater {
     }
     record.isBusy = true;
     const queue = this.#queueOf(record);
-    if (queue === undefined || this.#mustFindZone(record, queue)) return this.#finding.add(record);
+    if (queue === undefined || this.#mustFindZone(record, queue)) return this.#queueFinding(record);
     this.#queueSetIn(queue, record);
   }
 
@@ -488,8 +492,8 @@ export class Updater {
           record.toSet = address;
           return this.#release(record);
         }
+        if (kind === "set" || queue === undefined) record.wasRefused = true;
         if (kind === "set") {
-          record.wasRefused = true;
           record.isProven = false;
           queue?.refused(this.#options.now());
         }
