@@ -483,7 +483,8 @@ export class Updater {
         if (record.before === address) record.before = "?";
         record.known = undefined;
         record.ttl = undefined;
-        record.toSet = address;
+        // Not what was asked for: it would be asked for again and again where it changes faster.
+        record.toSet = addressText(record.pending!.address);
         return this.#release(record);
       case "refused":
         if (queue !== undefined && this.#isElsewhere(queue, answer) && this.#retry(item)) return;
