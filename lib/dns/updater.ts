@@ -428,9 +428,11 @@ export class Updater {
     if (answer.kind === "aborted" && queue !== undefined) return this.#join(queue, kind, record);
     this.#conclude(queue, kind, item, answer);
     if (answer.kind === "unreachable") this.#failAll(answer.reason);
-    else if (answer.kind === "late" || answer.kind === "failed") {
-      if (queue !== undefined) this.#failQueue(queue, answer.reason);
-      else this.#failFinding(answer.reason);
+    else if (queue === undefined) {
+      // A failure tells nothing of the others.
+      if (answer.kind === "late") this.#failFinding(answer.reason);
+    } else if (answer.kind === "late" || answer.kind === "failed") {
+      this.#failQueue(queue, answer.reason);
     }
   }
 
