@@ -58,7 +58,9 @@ export class Lane<T> {
 
   /** Takes out all that waits. */
   clear(): T[] {
-    return [...this.#items.splice(0), ...this.#low.splice(0)];
+    const all = [...this.#items.splice(0), ...this.#low.splice(0)];
+    this.#pump();
+    return all;
   }
 
   #pump(): void {

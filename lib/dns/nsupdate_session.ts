@@ -88,6 +88,9 @@ export class Session {
 
   /** Sends one message. One at a time. */
   async send(script: string, { timeout, onZone, signal }: SendOptions): Promise<Reply> {
+    if (signal?.aborted) return { kind: "aborted", reason: "not waited for" };
+    // Since it was taken: nothing would tell of it any more.
+    if (this.#hasEnded) return { kind: "ended", reason: "nsupdate ended" };
     const reply = Promise.withResolvers<Reply>();
     this.#reply = reply;
     this.#onZone = onZone;
@@ -102,7 +105,6 @@ export class Session {
       );
     }, timeout - UNREAD);
     const abort = () => this.#settle({ kind: "aborted", reason: "not waited for" });
-    if (signal?.aborted) abort();
     signal?.addEventListener("abort", abort);
     const text = this.#preamble + script;
     this.#preamble = "";

@@ -226,6 +226,10 @@ export class Updater {
     if (queue?.isConfigured || queue?.isSilent(this.#options.now())) {
       return this.#join(queue, "ask", record);
     }
+    this.#queueFinding(record);
+  }
+
+  #queueFinding(record: HostRecord): void {
     if (record.wasRefused || this.#isProbablySilent(record.name)) this.#finding.addLow(record);
     else this.#finding.add(record);
   }
@@ -254,7 +258,7 @@ export class Updater {
     }
     record.isBusy = true;
     const queue = this.#queueOf(record);
-    if (queue === undefined || this.#mustFindZone(record, queue)) return this.#finding.add(record);
+    if (queue === undefined || this.#mustFindZone(record, queue)) return this.#queueFinding(record);
     this.#queueSetIn(queue, record);
   }
 
@@ -358,7 +362,10 @@ export class Updater {
     const end = queue.begin(startedAt);
     const answer = await nsupdate[kind](queue.name, items.map(({ change }) => change));
     end();
-    if (isAnswer(answer)) this.#pace.add(now() - startedAt);
+    if (isAnswer(answer)) {
+      this.#pace.add(now() - startedAt);
+      queue.answered(now());
+    }
     const isNotAll = answer.kind === "no" || answer.kind === "refused";
     if (isNotAll && items.length > 1 && !this.#isElsewhere(queue, answer)) {
       for (const part of partsOf(kind, items, siblings)) queue.apart.add(part);
@@ -409,7 +416,10 @@ export class Updater {
     });
     clearTimeout(timer);
     end?.();
-    if (isAnswer(answer)) this.#pace.add(now() - startedAt);
+    if (isAnswer(answer)) {
+      this.#pace.add(now() - startedAt);
+      queue?.answered(now());
+    }
     if (answer.kind === "late") queue?.late(now());
     if (neighbours !== undefined) {
       this.#neighbours.delete(parent);
@@ -418,9 +428,11 @@ export class Updater {
     if (answer.kind === "aborted" && queue !== undefined) return this.#join(queue, kind, record);
     this.#conclude(queue, kind, item, answer);
     if (answer.kind === "unreachable") this.#failAll(answer.reason);
-    else if (answer.kind === "late" || answer.kind === "failed") {
-      if (queue !== undefined) this.#failQueue(queue, answer.reason);
-      else this.#failFinding(answer.reason);
+    else if (queue === undefined) {
+      // A failure tells nothing of the others.
+      if (answer.kind === "late") this.#failFinding(answer.reason);
+    } else if (answer.kind === "late" || answer.kind === "failed") {
+      this.#failQueue(queue, answer.reason);
     }
   }
 
@@ -473,7 +485,8 @@ export class Updater {
         if (record.before === address) record.before = "?";
         record.known = undefined;
         record.ttl = undefined;
-        record.toSet = address;
+        // Not what was asked for: it would be asked for again and again where it changes faster.
+        record.toSet = addressText(record.pending!.address);
         return this.#release(record);
       case "refused":
         if (queue !== undefined && this.#isElsewhere(queue, answer) && this.#retry(item)) return;
@@ -482,8 +495,8 @@ export class Updater {
           record.toSet = address;
           return this.#release(record);
         }
+        if (kind === "set" || queue === undefined) record.wasRefused = true;
         if (kind === "set") {
-          record.wasRefused = true;
           record.isProven = false;
           queue?.refused(this.#options.now());
         }

@@ -42,6 +42,7 @@ export class ZoneQueue {
   #lateAt = -Infinity;
   /** When each message under way was sent, the oldest first. */
   readonly #underWay = new Map<symbol, number>();
+  #answeredAt = -Infinity;
 
   constructor(
     readonly name: string,
@@ -79,13 +80,23 @@ export class ZoneQueue {
     return () => this.#underWay.delete(id);
   }
 
+  /** It has said something. */
+  answered(now: number): void {
+    this.#answeredAt = now;
+  }
+
   late(now: number): void {
     this.#lateAt = now;
   }
 
-  /** Whether something is under way that got no answer for a while: what is sent now would wait as well. */
+  /**
+   * Whether something is under way for a while, and nothing was answered since it was sent: what
+   * is sent now would wait as well. One answer that got lost is no silence.
+   */
   isSilent(now: number): boolean {
-    for (const at of this.#underWay.values()) return now - at >= this.pace.silence;
+    for (const at of this.#underWay.values()) {
+      if (at >= this.#answeredAt) return now - at >= this.pace.silence;
+    }
     return false;
   }
 

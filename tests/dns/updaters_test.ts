@@ -101,3 +101,26 @@ Deno.test("reconfigure() keeps what is known, but not of a host that another nam
     assertEquals(a.count("ask"), asked + 1);
   });
 });
+
+Deno.test("flush() makes what waits for its interval now, at every nameserver", async () => {
+  await withServers(async (updaters, a, b) => {
+    updaters.reconfigure(
+      { ...SETTINGS, zones: zones(["b.example", B]), minInterval: 3_600_000 },
+      hosts("x.a.example", "x.b.example"),
+    );
+    const set = (text: string) =>
+      updaters.set([change("x.a.example", text), change("x.b.example", text)]);
+    assertEquals(await set("192.0.2.8"), ["OK", "OK"]);
+    const waiting = set("192.0.2.9");
+    updaters.flush();
+    assertEquals(await waiting, ["OK", "OK"]);
+    assert(a !== b);
+  });
+});
+
+Deno.test("set() of nothing has no results", async () => {
+  await withServers((updaters) => {
+    assertEquals(updaters.set([]), []);
+    return Promise.resolve();
+  });
+});

@@ -1,0 +1,62 @@
+import { assert, assertEquals } from "@std/assert";
+import { MessageLimit } from "../../lib/dns/message_limit.ts";
+
+const ZONE = "dyn.example";
+
+/** How many records of such names go into the next message. */
+function fill(limit: MessageLimit, kind: "ask" | "set", length = 13): number {
+  const fits = limit.next(kind);
+  const name = `${"h".repeat(length - ZONE.length - 1)}.${ZONE}`;
+  let count = 0;
+  while (count < 2000 && fits(name, ZONE)) count++;
+  return count;
+}
+
+Deno.test("a message has 500 records at most", () => {
+  for (const kind of ["ask", "set"] as const) {
+    assertEquals(fill(new MessageLimit(() => 0), kind), 500);
+  }
+});
+
+Deno.test("a message of the longest names stays within 65,535 octets", () => {
+  // RFC 1035: a name of 253 characters has 255 octets, and is compressed nowhere at the worst.
+  assertEquals(fill(new MessageLimit(() => 0), "ask", 253), Math.floor(60_000 / (255 + 26)));
+  const sets = fill(new MessageLimit(() => 0), "set", 253);
+  assert(sets * (3 * (255 + 10) + 16) <= 60_000);
+  assertEquals(sets, Math.floor(60_000 / (3 * 255 + 46)));
+});
+
+Deno.test("of messages that need TCP there is one in 4 ms, the others fit into UDP", () => {
+  let now = 100;
+  const limit = new MessageLimit(() => now);
+  for (
+    const [at, kind, count] of [
+      [100, "set", 500],
+      [103, "set", 6],
+      [103.9, "ask", 11],
+      [104, "ask", 500],
+      [104, "set", 6],
+    ] as const
+  ) {
+    now = at;
+    assertEquals(fill(limit, kind), count, `at ${at}`);
+  }
+});
+
+Deno.test("messages that fit into UDP go without a pause", () => {
+  const limit = new MessageLimit(() => 0);
+  for (let i = 0; i < 10; i++) {
+    const fits = limit.next("set");
+    assert(fits(`a.${ZONE}`, ZONE));
+  }
+  assertEquals(fill(limit, "set"), 500);
+});
+
+Deno.test("one record always fits, however long its name and soon it comes", () => {
+  const limit = new MessageLimit(() => 0);
+  assertEquals(fill(limit, "set"), 500);
+  const name = `${"a".repeat(60)}.`.repeat(3) + ZONE;
+  const fits = limit.next("set");
+  assert(fits(name, "example"));
+  assert(!fits(name, "example"));
+});
