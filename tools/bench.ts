@@ -16,7 +16,7 @@ import {
   sftdynArgs,
   temporaryFolder,
 } from "./bench/server.ts";
-import { get, type Load, update } from "./bench/wrk.ts";
+import { get, type Load, UNCHANGED, unchanged, update } from "./bench/wrk.ts";
 import { stdFlags } from "./deno.ts";
 import { type Named, output, startNamed } from "./named.ts";
 import { RUN_FLAGS } from "./run_flags.ts";
@@ -24,22 +24,27 @@ import { BENCH_PROGRAMS, ensurePrograms, findProgram, SetupError } from "./setup
 
 const ROUNDS = 5;
 const HOSTS = 5000;
+const RESTARTED = 1000;
 const MILLION = 1_000_000;
 /** So that a load generator at one address can ask for many. */
 const AS_PROXY = 'trusted_proxies = ["127.0.0.1"]';
 
 const DENO: Program = [Deno.execPath(), "run", "--quiet"];
 
-/** @param settings more lines for its configuration */
+/**
+ * @param settings more lines for its configuration
+ * @param tree the folder of another version, to compare with
+ */
 async function startSftdyn(
   named: Named,
   flags: string[],
   clients: string,
   settings?: string,
+  tree = ".",
 ): Promise<Server> {
   const server = new Server();
   const args = await sftdynArgs(server.port, named, clients, settings);
-  return await server.start([...DENO, ...flags, ...RUN_FLAGS, "main.ts"], args);
+  return await server.start([...DENO, ...flags, ...RUN_FLAGS, `${tree}/main.ts`], args);
 }
 
 /** A server of tools/bench/ to compare with. */
@@ -51,6 +56,26 @@ function startBaseline(file: string, args: (port: number) => string[]): Promise<
 /** The first request for an update makes one; those that are counted find nothing to do. */
 async function askOnce({ port }: Server): Promise<void> {
   await (await fetch(`http://127.0.0.1:${port}/key1`)).text();
+}
+
+/** Each of so many hosts once; how many milliseconds that took. */
+async function eachOnce({ port }: Server, hosts: number, ...right: string[]): Promise<number> {
+  const startedAt = performance.now();
+  let next = 0;
+  await Promise.all(Array.from({ length: 64 }, async () => {
+    for (let host; (host = next++) < hosts;) {
+      const headers = { "X-Forwarded-For": UNCHANGED };
+      const answer = await fetch(`http://127.0.0.1:${port}/key${host}`, { headers });
+      const body = await answer.text();
+      if (!right.includes(body)) throw new Error(`host ${host} got ${body}`);
+    }
+  }));
+  return performance.now() - startedAt;
+}
+
+/** What a host costs when it comes for the first time is not what is measured. */
+async function meetAll(server: Server): Promise<void> {
+  await eachOnce(server, HOSTS, "OK", "UPTODATE");
 }
 
 /** The ratio of two loads' figures, and what it is made of. */
@@ -85,8 +110,7 @@ const benches = {
       "one_process_each.ts",
       (port) => [`${port}`, `${named.port}`, named.keyFile],
     );
-    // The engine learns each host's zone once; that is not what is measured.
-    await update(sftdyn, 256, HOSTS);
+    await meetAll(sftdyn);
     const quiet: Load[] = [];
     for (let round = 0; round < ROUNDS; round++) quiet.push(await update(sftdyn, 256, HOSTS));
     const p99 = median(quiet.map((load) => load.p99));
@@ -107,6 +131,58 @@ const benches = {
     }
     await each.stop();
     await sftdyn.stop();
+  },
+
+  /** Updates against those of an older version, if there is a folder of one. */
+  async before(named: Named, flags: string[]) {
+    const tree = Deno.env.get("SFTDYN_BENCH_BEFORE");
+    if (tree === undefined) return;
+    const now = await startSftdyn(named, flags, clientLines(HOSTS), AS_PROXY);
+    const before = await startSftdyn(named, flags, clientLines(HOSTS), AS_PROXY, tree);
+    for (const server of [now, before]) await meetAll(server);
+    for (const connections of [1, 32, 256]) {
+      const pairs = await inTurns(
+        () => update(now, connections, HOSTS),
+        () => update(before, connections, HOSTS),
+      );
+      const [ratio, detail] = compare(pairs, "perSecond");
+      report(
+        `updates a second, connections: ${connections}, of those before`,
+        ratio,
+        "0.85",
+        detail,
+      );
+    }
+    for (const server of [now, before]) await server.stop();
+  },
+
+  async asks(named: Named, flags: string[]) {
+    const settings = `recheck = 0\n${AS_PROXY}\n[zones."dyn.example"]`;
+    const sftdyn = await startSftdyn(named, flags, clientLines(HOSTS), settings);
+    await meetAll(sftdyn);
+    const rounds: Load[] = [];
+    for (let round = 0; round < ROUNDS; round++) rounds.push(await unchanged(sftdyn, 256, HOSTS));
+    const speeds = rounds.map(({ perSecond }) => perSecond);
+    const detail = speeds.map((speed) => speed.toFixed(0)).join(", ");
+    const speed = `${median(speeds).toFixed(0)}/s`;
+    report("the nameserver asked for each request, 256 connections", speed, "20000/s", detail);
+    await sftdyn.stop();
+  },
+
+  async restart(named: Named, flags: string[]) {
+    const start = () => startSftdyn(named, flags, clientLines(RESTARTED), AS_PROXY);
+    const first = await start();
+    await eachOnce(first, RESTARTED, "OK", "UPTODATE");
+    await first.stop();
+    const times: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const sftdyn = await start();
+      times.push(await eachOnce(sftdyn, RESTARTED, "UPTODATE"));
+      await sftdyn.stop();
+    }
+    const detail = times.map((time) => time.toFixed(0)).join(", ");
+    const time = `${median(times).toFixed(0)} ms`;
+    report("1,000 unchanged hosts after a restart, 64 connections", time, "2000 ms", detail);
   },
 
   async clients(named: Named, flags: string[]) {
@@ -152,7 +228,7 @@ async function main(names: string[]): Promise<number> {
   const named = await startNamed({
     threads: navigator.hardwareConcurrency,
     zoneFolder,
-    extra: "logging { category update { null; }; };",
+    isQuiet: true,
   });
   atEnd(() => named.stop());
   for (const [name, bench] of Object.entries(benches)) {

@@ -17,6 +17,8 @@ export interface NamedOptions {
   threads?: number;
   /** Where its zones are, with their journals; in the temporary folder if not given. */
   zoneFolder?: string;
+  /** Whether it logs no changes: what that costs is not to be measured. */
+  isQuiet?: boolean;
   /** More of its environment. */
   env?: Record<string, string>;
 }
@@ -41,16 +43,27 @@ export interface Named {
 
 const START_TIMEOUT = 10_000;
 
+const QUIET = `logging {
+  channel log { stderr; severity notice; print-time yes; };
+  category default { log; };
+  category update { null; };
+  category update-security { null; };
+};`;
+
+const PORTS = { first: 10_000, count: 20_000 };
+/** Each next port is another, so that no two that are chosen before either is taken are the same. */
+let nextPort = Math.floor(Math.random() * PORTS.count);
+
 /**
- * A TCP port of 127.0.0.1 that was free a moment ago, below those that the
+ * A TCP port of loopback that was free a moment ago, below those that the
  * system gives to clients (ip(7), ip_local_port_range): a nameserver on one of
  * these would now and then meet an nsupdate that has its own port.
  */
 export function freePort(): number {
   for (let tries = 0;; tries++) {
-    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const port = PORTS.first + nextPort++ % PORTS.count;
     try {
-      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      for (const hostname of ["127.0.0.1", "::1"]) Deno.listen({ hostname, port }).close();
       return port;
     } catch (error) {
       if (!(error instanceof Deno.errors.AddrInUse) || tries === 100) throw error;
@@ -73,8 +86,10 @@ export async function startNamed(options: NamedOptions = {}): Promise<Named> {
   try {
     const program = await copyProgram("named", folder);
     const control = await writeFiles(folder, port, options);
-    const { threads = 1, env = {} } = options;
-    return await new RunningNamed(folder, port, program, control, threads, env).start();
+    const { threads = 1, isQuiet = false, env = {} } = options;
+    // With -g it logs everything, whatever named.conf says (named(8)).
+    const args = [isQuiet ? "-f" : "-g", "-n", `${threads}`, "-c", `${folder}/named.conf`];
+    return await new RunningNamed(folder, port, [program, ...args], control, env).start();
   } catch (error) {
     await Deno.remove(folder, { recursive: true });
     throw error;
@@ -98,7 +113,7 @@ async function writeFiles(
   options: NamedOptions,
 ): Promise<string[]> {
   const { zones = ["dyn.example"], extra = "", policy = "update-policy local;" } = options;
-  const { zoneFolder = folder } = options;
+  const { zoneFolder = folder, isQuiet = false } = options;
   const control = freePort();
   const secret = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))));
   const key = `key "rndc" { algorithm hmac-sha256; secret "${secret}"; };\n`;
@@ -137,6 +152,7 @@ ${
       )
         .join("\n")
     }
+${isQuiet ? QUIET : ""}
 ${extra}
 `,
   );
@@ -151,9 +167,8 @@ class RunningNamed implements Named {
   constructor(
     readonly folder: string,
     readonly port: number,
-    readonly program: string,
+    readonly command: [string, ...string[]],
     readonly control: string[],
-    readonly threads: number,
     readonly env: Record<string, string>,
   ) {}
 
@@ -171,8 +186,9 @@ class RunningNamed implements Named {
 
   async start(): Promise<this> {
     this.#log = "";
-    this.#process = new Deno.Command(this.program, {
-      args: ["-g", "-n", `${this.threads}`, "-c", `${this.folder}/named.conf`],
+    const [program, ...args] = this.command;
+    this.#process = new Deno.Command(program, {
+      args,
       env: this.env,
       stdin: "null",
       stdout: "null",

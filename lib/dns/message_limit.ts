@@ -1,7 +1,9 @@
 /** How much goes into one message. */
 
-/** Whether the message takes one more record, of this name and in this zone; if so, it is in. */
-export type Fits = (name: string, zone: string) => boolean;
+import type { AddressType } from "../change.ts";
+
+/** Whether the message takes one more record, in this zone; if so, it is in. */
+export type Fits = (record: { name: string; type: AddressType }, zone: string) => boolean;
 export type MessageKind = "ask" | "set";
 
 /** BIND takes more, but a message that is refused is taken apart. */
@@ -9,14 +11,15 @@ const MAX_RECORDS = 500;
 /** A message has 65,535; late names are not compressed. */
 const MAX_OCTETS = 60_000;
 /**
- * How often a record's name is in it, and the octets of the rest: a resource
- * record's fixed part (10), an IPv6 address (16), a compressed name (2).
+ * How often a record's name is in it, and the octets of the rest but for the
+ * address: a resource record's fixed part (10), a compressed name (2).
  * set: prerequisite, deletion, addition; ask: prerequisite (RFC 2136, section 2).
  */
 const SHAPE = {
-  set: { names: 3, octets: 3 * 10 + 16, compressed: 2 + 2 + 2 + 3 * 10 + 16 },
-  ask: { names: 1, octets: 10 + 16, compressed: 2 + 10 + 16 },
+  set: { names: 3, octets: 3 * 10, compressed: 3 * (2 + 10) },
+  ask: { names: 1, octets: 10, compressed: 2 + 10 },
 };
+const ADDRESS = { A: 4, AAAA: 16 };
 /**
  * nsupdate uses TCP for more than 512 octets, with a connection for each
  * message, whose port is not free again for a minute. 180 are for the header,
@@ -40,9 +43,9 @@ export class MessageLimit {
     const shape = SHAPE[kind];
     const mayBeBig = this.#now() - this.#bigAt >= BIG_PAUSE;
     let records = 0, octets = 0, compressed = 0;
-    return (name, zone) => {
-      octets += shape.names * (name.length + 2) + shape.octets;
-      compressed += name.length - zone.length + shape.compressed;
+    return ({ name, type }, zone) => {
+      octets += shape.names * (name.length + 2) + shape.octets + ADDRESS[type];
+      compressed += name.length - zone.length + shape.compressed + ADDRESS[type];
       const fits = records === 0 ||
         (mayBeBig ? records < MAX_RECORDS && octets <= MAX_OCTETS : compressed <= SMALL_OCTETS);
       if (!fits) return false;

@@ -10,11 +10,14 @@ const SILENCE = { least: 250, most: 2000 };
 
 export class Pace {
   readonly #durations: number[] = [];
+  #silence: number = SILENCE.most;
 
   /** An answer came after so many milliseconds. */
   add(ms: number): void {
     this.#durations.push(ms);
     if (this.#durations.length > REMEMBERED) this.#durations.shift();
+    const usual = this.#durations.toSorted((a, b) => a - b)[this.#durations.length >> 1]!;
+    this.#silence = Math.min(Math.max(UNUSUAL * usual, SILENCE.least), SILENCE.most);
   }
 
   /** Whether more messages at a time help: time passes on the way, not in the machine. */
@@ -24,8 +27,6 @@ export class Pace {
 
   /** Milliseconds after which no answer is to be expected soon. */
   get silence(): number {
-    const sorted = this.#durations.toSorted((a, b) => a - b);
-    const usual = sorted[sorted.length >> 1] ?? SILENCE.most;
-    return Math.min(Math.max(UNUSUAL * usual, SILENCE.least), SILENCE.most);
+    return this.#silence;
   }
 }

@@ -48,10 +48,10 @@ const MAX_FINDING = 24;
 const MAX_FOUND = 2;
 /**
  * A zone may be split at any time, and what is set is to be in the child: so
- * the zone is found again with each set, as long as these are few. Of more in so
- * many milliseconds, the first ones tell for their neighbours.
+ * the zone is found again with a set, which tells for its neighbours for so
+ * many milliseconds.
  */
-const NEIGHBOURS = { ms: 100, first: 5, many: 16 };
+const TOLD = 100;
 /** Milliseconds from a record's ask, which found the zone, in which its set needs not find it again. */
 const JUST_FOUND = 1000;
 const MAX_PARENTS = 10_000;
@@ -69,8 +69,6 @@ export class Updater {
   readonly #finding: Lane<HostRecord>;
   /** By the domain that a name is in: the zone that was found last. */
   readonly #found = new Map<string, Found>();
-  /** How many sets found their zone, in this stretch of time. */
-  #findings = { since: -Infinity, count: 0 };
   /** By the domain for which a message is finding the zone now: who waits for that. */
   readonly #neighbours = new Map<string, HostRecord[]>();
   readonly #logFailure: (message: string) => void;
@@ -266,15 +264,8 @@ export class Updater {
     const time = this.#options.now();
     if (queue.isConfigured || queue.isSilent(time)) return false;
     if (time - record.pending!.foundAt < JUST_FOUND) return false;
-    if (time - this.#findings.since >= NEIGHBOURS.ms) this.#findings = { since: time, count: 0 };
-    if (this.#mayFindItself(queue)) return true;
     const found = this.#found.get(parentOf(record.name));
-    return found === undefined || found.zone !== queue.name || time - found.at >= NEIGHBOURS.ms;
-  }
-
-  /** Whether so few are set that each can have its zone found. */
-  #mayFindItself(queue: ZoneQueue): boolean {
-    return this.#findings.count < NEIGHBOURS.first && queue.waiting < NEIGHBOURS.many;
+    return found === undefined || found.zone !== queue.name || time - found.at >= TOLD;
   }
 
   #queueSetIn(queue: ZoneQueue, record: HostRecord): void {
@@ -314,7 +305,7 @@ export class Updater {
       if (!this.#isStill(record, kind)) {
         waiting.delete(record);
         this.#release(record);
-      } else if (!fits(record.name, queue.name)) break;
+      } else if (!fits(record, queue.name)) break;
       else {
         waiting.delete(record);
         items.push(this.#item(record, kind));
@@ -390,8 +381,7 @@ export class Updater {
     if (!this.#mustBeFound(record, kind, parent)) return;
     const item = this.#item(record, kind);
     log.debug(`${kind} of ${record.text}, and of its zone`);
-    const neighbours = this.#neighbours.has(parent) ? undefined : [] as HostRecord[];
-    if (neighbours !== undefined) this.#neighbours.set(parent, neighbours);
+    const tellNeighbours = this.#tellsNeighbours(parent);
     const silence = new AbortController();
     let queue: ZoneQueue | undefined;
     let end: (() => void) | undefined;
@@ -401,6 +391,7 @@ export class Updater {
     const onZone = (zone: string) => {
       clearTimeout(timer);
       queue = this.#foundZone(record, zone);
+      tellNeighbours();
       const mayAbort = kind === "ask";
       if (mayAbort && queue.isSilent(now())) return silence.abort();
       end = queue.begin(now());
@@ -421,10 +412,7 @@ export class Updater {
       queue?.answered(now());
     }
     if (answer.kind === "late") queue?.late(now());
-    if (neighbours !== undefined) {
-      this.#neighbours.delete(parent);
-      for (const neighbour of neighbours) this.#release(neighbour);
-    }
+    tellNeighbours();
     if (answer.kind === "aborted" && queue !== undefined) return this.#join(queue, kind, record);
     this.#conclude(queue, kind, item, answer);
     if (answer.kind === "unreachable") this.#failAll(answer.reason);
@@ -449,12 +437,21 @@ export class Updater {
       return false;
     }
     const neighbours = this.#neighbours.get(parent);
-    if (queue !== undefined && neighbours !== undefined && !this.#mayFindItself(queue)) {
-      neighbours.push(record);
-      return false;
-    }
-    this.#findings.count++;
-    return true;
+    if (queue === undefined || neighbours === undefined) return true;
+    neighbours.push(record);
+    return false;
+  }
+
+  /** Has neighbours wait for the zone that is being found; returns what lets them go on. */
+  #tellsNeighbours(parent: string): () => void {
+    if (this.#neighbours.has(parent)) return () => {};
+    const neighbours: HostRecord[] = [];
+    this.#neighbours.set(parent, neighbours);
+    return () => {
+      if (this.#neighbours.get(parent) !== neighbours) return;
+      this.#neighbours.delete(parent);
+      for (const neighbour of neighbours) this.#release(neighbour);
+    };
   }
 
   #foundZone(record: HostRecord, zone: string): ZoneQueue {

@@ -8,7 +8,7 @@ function fill(limit: MessageLimit, kind: "ask" | "set", length = 13): number {
   const fits = limit.next(kind);
   const name = `${"h".repeat(length - ZONE.length - 1)}.${ZONE}`;
   let count = 0;
-  while (count < 2000 && fits(name, ZONE)) count++;
+  while (count < 2000 && fits({ name, type: "AAAA" }, ZONE)) count++;
   return count;
 }
 
@@ -47,7 +47,7 @@ Deno.test("messages that fit into UDP go without a pause", () => {
   const limit = new MessageLimit(() => 0);
   for (let i = 0; i < 10; i++) {
     const fits = limit.next("set");
-    assert(fits(`a.${ZONE}`, ZONE));
+    assert(fits({ name: `a.${ZONE}`, type: "AAAA" }, ZONE));
   }
   assertEquals(fill(limit, "set"), 500);
 });
@@ -57,6 +57,16 @@ Deno.test("one record always fits, however long its name and soon it comes", () 
   assertEquals(fill(limit, "set"), 500);
   const name = `${"a".repeat(60)}.`.repeat(3) + ZONE;
   const fits = limit.next("set");
-  assert(fits(name, "example"));
-  assert(!fits(name, "example"));
+  assert(fits({ name, type: "AAAA" }, "example"));
+  assert(!fits({ name, type: "AAAA" }, "example"));
+});
+
+Deno.test("of records with the shorter address there are more", () => {
+  const limit = new MessageLimit(() => 0);
+  assertEquals(fill(limit, "set"), 500);
+  const fits = limit.next("set");
+  let count = 0;
+  while (fits({ name: `${count}.${ZONE}`, type: "A" }, ZONE)) count++;
+  // Of such a record there are 12 + 12 + 16 octets, and the 2 of its name.
+  assertEquals(count, Math.floor(330 / 42));
 });

@@ -103,7 +103,7 @@ export async function sftdynArgs(
 nameserver = "127.0.0.1:${named.port}"
 nskeyfile = "${named.keyFile}"
 min_interval = 0
-recheck = 86400
+${settings.includes("recheck") ? "" : "recheck = 86400"}
 ${settings}
 [clients]
 ${clients}`,

@@ -31,6 +31,14 @@ export function update(
   return wrk(server, connections, "update.lua", "", [hosts, run++], seconds);
 }
 
+/** The address that `unchanged` has its hosts come with. */
+export const UNCHANGED = "192.0.2.1";
+
+/** Connections that come as so many hosts, whose address is the one that they have. */
+export function unchanged(server: Server, connections: number, hosts: number): Promise<Load> {
+  return wrk(server, connections, "update.lua", "", [hosts, 0, "unchanged"]);
+}
+
 async function wrk(
   { port }: Server,
   connections: number,
