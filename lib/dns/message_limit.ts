@@ -38,6 +38,16 @@ export class MessageLimit {
     this.#now = now;
   }
 
+  /** Milliseconds until a message of these records may go, which is then counted. */
+  pause(kind: MessageKind, records: Parameters<Fits>[0][], zone: string): number {
+    let compressed = 0;
+    for (const record of records) compressed += compressedOctets(kind, record, zone);
+    if (compressed <= SMALL_OCTETS) return 0;
+    const now = this.#now();
+    this.#bigAt = Math.max(now, this.#bigAt + BIG_PAUSE);
+    return this.#bigAt - now;
+  }
+
   /** Begins a message. */
   next(kind: MessageKind): Fits {
     const shape = SHAPE[kind];
@@ -45,7 +55,7 @@ export class MessageLimit {
     let records = 0, octets = 0, compressed = 0;
     return ({ name, type }, zone) => {
       octets += shape.names * (name.length + 2) + shape.octets + ADDRESS[type];
-      compressed += name.length - zone.length + shape.compressed + ADDRESS[type];
+      compressed += compressedOctets(kind, { name, type }, zone);
       const fits = records === 0 ||
         (mayBeBig ? records < MAX_RECORDS && octets <= MAX_OCTETS : compressed <= SMALL_OCTETS);
       if (!fits) return false;
@@ -54,4 +64,12 @@ export class MessageLimit {
       return true;
     };
   }
+}
+
+function compressedOctets(
+  kind: MessageKind,
+  { name, type }: Parameters<Fits>[0],
+  zone: string,
+): number {
+  return name.length - zone.length + SHAPE[kind].compressed + ADDRESS[type];
 }

@@ -334,7 +334,12 @@ export class Updater {
   }
 
   async #sendPart(queue: ZoneQueue, part: Part): Promise<void> {
-    if ("items" in part) return await this.#send(queue, part.kind, part.items, part.siblings);
+    if ("items" in part) {
+      const changes = part.items.map(({ change }) => change);
+      const pause = this.#messages.pause(part.kind, changes, queue.name);
+      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+      return await this.#send(queue, part.kind, part.items, part.siblings);
+    }
     const { record } = part;
     if (this.#isStill(record, "set")) {
       await this.#send(queue, "set", [this.#item(record, "set")], { broken: 0 });
