@@ -66,6 +66,8 @@ export class Session {
   #reply: PromiseWithResolvers<Reply> | undefined;
   #onZone: ((zone: string) => void) | undefined;
   #isSending = false;
+  /** Milliseconds that are waited for its answer. */
+  #timeout = 0;
   /** What the nameserver answered to the question for the zone. */
   #soaRcode = "";
   /** A TSIG error that was told, and its reason not yet. */
@@ -95,14 +97,12 @@ export class Session {
     this.#reply = reply;
     this.#onZone = onZone;
     this.#isSending = false;
+    this.#timeout = timeout;
     this.#trouble = undefined;
     this.#lastWords.length = 0;
     let timer = setTimeout(() => {
       // Where this process was busy, the answer may be there and not read yet.
-      timer = setTimeout(
-        () => this.#settle({ kind: "late", reason: `no answer in ${timeout / 1000} s` }),
-        UNREAD,
-      );
+      timer = setTimeout(() => this.#settleLate(), UNREAD);
     }, timeout - UNREAD);
     const abort = () => this.#settle({ kind: "aborted", reason: "not waited for" });
     signal?.addEventListener("abort", abort);
@@ -202,7 +202,7 @@ export class Session {
       this.#settle({ kind: "refused-soa", reason: problem });
     } else if (problem === "timed out") {
       // Its own patience is as long as ours, and this is not known to be true of other zones.
-      this.#settle({ kind: "late", reason: `no answer from ${where}` });
+      this.#settleLate();
     } else this.#settle({ kind: "unreachable", reason: `${where} cannot be reached: ${problem}` });
   }
 
@@ -225,6 +225,10 @@ export class Session {
       const { reason } = this.#trouble;
       this.#settleTimer = setTimeout(() => this.#settle({ kind: "tsig", reason }), SETTLE);
     }
+  }
+
+  #settleLate(): void {
+    this.#settle({ kind: "late", reason: `no answer in ${this.#timeout / 1000} s` });
   }
 
   #settle(reply: Reply): void {
