@@ -1,11 +1,15 @@
-/** A clock and timers that only pass() moves. */
+/** A clock and timers that only the test moves. */
 
 export interface FakeTime {
+  /** Milliseconds. */
   now(): number;
-  /** Has this many milliseconds pass, with all that happens in them. */
+  /** Runs all that is due in these milliseconds, in order. */
   pass(ms: number): Promise<void>;
+  /** How many timers are set. */
+  timers(): number;
 }
 
+/** Runs with fakes of setTimeout and clearTimeout, and puts the real ones back. */
 export async function withFakeTime(run: (time: FakeTime) => Promise<void>): Promise<void> {
   const { setTimeout, clearTimeout } = globalThis;
   const timers = new Map<number, { at: number; run: () => void }>();
@@ -14,12 +18,15 @@ export async function withFakeTime(run: (time: FakeTime) => Promise<void>): Prom
     const end = now + ms;
     for (;;) {
       await settle();
-      const [next] = [...timers].filter(([, { at }]) => at <= end)
-        .sort(([, a], [, b]) => a.at - b.at);
+      let next: number | undefined;
+      for (const [id, { at }] of timers) {
+        if (at <= end && (next === undefined || at < timers.get(next)!.at)) next = id;
+      }
       if (next === undefined) break;
-      timers.delete(next[0]);
-      now = Math.max(now, next[1].at);
-      next[1].run();
+      const { at, run } = timers.get(next)!;
+      timers.delete(next);
+      now = Math.max(now, at);
+      run();
     }
     now = end;
   };
@@ -32,7 +39,7 @@ export async function withFakeTime(run: (time: FakeTime) => Promise<void>): Prom
   };
   Object.assign(globalThis, fakes);
   try {
-    await run({ now: () => now, pass });
+    await run({ now: () => now, pass, timers: () => timers.size });
   } finally {
     Object.assign(globalThis, { setTimeout, clearTimeout });
   }
@@ -41,4 +48,9 @@ export async function withFakeTime(run: (time: FakeTime) => Promise<void>): Prom
 /** Lets everything run that waits for nothing but its turn. */
 export async function settle(): Promise<void> {
   for (let i = 0; i < 200; i++) await Promise.resolve();
+}
+
+/** A test with a time of its own. */
+export function test(name: string, run: (time: FakeTime) => Promise<void>): void {
+  Deno.test(name, () => withFakeTime(run));
 }

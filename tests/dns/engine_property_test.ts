@@ -3,7 +3,7 @@ import type { Answer } from "../../lib/dns/nsupdate.ts";
 import type { Result } from "../../lib/dns/updater.ts";
 import { Zones } from "../../lib/zones.ts";
 import { generator } from "../support.ts";
-import { type Time, withTime } from "./fake_time.ts";
+import { type FakeTime, withFakeTime } from "../fake_time.ts";
 import { change, times, World, zoneNamed } from "./world.ts";
 
 /** An UPDATE of which the answer was lost, and which takes effect later. */
@@ -40,7 +40,7 @@ const TIMEOUT = 1000;
 const SPLIT = 3000;
 
 /** Random requests before a nameserver to which everything happens that may. */
-async function simulate(seed: number, time: Time): Promise<void> {
+async function simulate(seed: number, time: FakeTime): Promise<void> {
   const random = generator(seed);
   const below = (most: number) => Math.floor(random() * most);
   const chance = (share: number) => random() < share;
@@ -224,7 +224,7 @@ Deno.test("whatever happens, what was said was so, and everybody gets an answer"
   const count = Number(Deno.env.get("SFTDYN_RUNS") ?? 100);
   for (let seed = start; seed < start + count; seed++) {
     try {
-      await withTime((time) => simulate(seed, time));
+      await withFakeTime((time) => simulate(seed, time));
     } catch (error) {
       throw new Error(`with seed ${seed} (SFTDYN_SEED=${seed} repeats it)`, { cause: error });
     }

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Change } from "../../lib/change.ts";
 import type { Result } from "../../lib/dns/updater.ts";
 import { Zones } from "../../lib/zones.ts";
-import { test } from "./fake_time.ts";
+import { test } from "../fake_time.ts";
 import { SimulatedNameserver } from "./simulated_nameserver.ts";
 import { A, B, C, change, results, soMany, times, World, zoneNamed } from "./world.ts";
 

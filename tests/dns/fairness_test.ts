@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { parseHostname } from "../../lib/hostname.ts";
 import { Zones } from "../../lib/zones.ts";
-import { test } from "./fake_time.ts";
+import { test } from "../fake_time.ts";
 import { type Asked, soMany, times, World, zoneNamed } from "./world.ts";
 
 const HOSTS = times(300, (i) => `h${i}.dyn.example`);

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { Lane } from "../../lib/dns/lane.ts";
 import { generator } from "../support.ts";
-import { settle, test, type Time } from "./fake_time.ts";
+import { type FakeTime, settle, test } from "../fake_time.ts";
 
 /** A lane whose work takes some time, and who began it when. */
-function slow({ now }: Time, ms: number, max = 8, isFar = true) {
+function slow({ now }: FakeTime, ms: number, max = 8, isFar = true) {
   const began: [string, number][] = [];
   const start = now();
   let running = 0, most = 0;

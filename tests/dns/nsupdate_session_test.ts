@@ -16,7 +16,7 @@ import {
   tsigError,
   unsigned,
 } from "./fake_nsupdate.ts";
-import { settle, test } from "./fake_time.ts";
+import { settle, test } from "../fake_time.ts";
 
 const SCRIPT = "send\n";
 const TIMEOUT = 10_000;

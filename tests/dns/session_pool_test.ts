@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Session } from "../../lib/dns/nsupdate_session.ts";
 import { SessionPool, type SessionPoolOptions } from "../../lib/dns/session_pool.ts";
 import { generator } from "../support.ts";
-import { settle, test, type Time } from "./fake_time.ts";
+import { type FakeTime, settle, test } from "../fake_time.ts";
 
 const IDLE = 60_000, MAX_AGE = 600_000;
 
@@ -18,7 +18,7 @@ class FakeSession {
 }
 
 /** A pool of fakes. */
-function fake({ now }: Time, options: Partial<SessionPoolOptions> = {}) {
+function fake({ now }: FakeTime, options: Partial<SessionPoolOptions> = {}) {
   const sessions: FakeSession[] = [];
   const pool = new SessionPool({
     start: () => {

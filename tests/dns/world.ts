@@ -6,7 +6,7 @@ import { type Result, Updater, type UpdaterOptions } from "../../lib/dns/updater
 import { parseHostname } from "../../lib/hostname.ts";
 import type { Log } from "../../lib/log.ts";
 import { type Zone, Zones } from "../../lib/zones.ts";
-import type { Time } from "./fake_time.ts";
+import type { FakeTime } from "../fake_time.ts";
 import { SimulatedNameserver } from "./simulated_nameserver.ts";
 
 export const A = "a.dyn.example", B = "b.dyn.example", C = "c.other.example";
@@ -29,11 +29,11 @@ export class World {
   readonly server: SimulatedNameserver;
   readonly updater: Updater;
   readonly lines: string[] = [];
-  readonly time: Time;
+  readonly time: FakeTime;
   readonly settings: UpdaterOptions;
 
   constructor(
-    time: Time,
+    time: FakeTime,
     options: Partial<UpdaterOptions> = {},
     { zones = ["dyn.example", "other.example"], delay = 1 } = {},
   ) {
