@@ -5,7 +5,6 @@ import {
   type Answer,
   Nsupdate,
   type NsupdateOptions,
-  type NsupdateProcess,
   nsupdateVersion,
 } from "../../lib/dns/nsupdate.ts";
 import { refusalReason } from "../../lib/dns/reason.ts";
@@ -14,6 +13,15 @@ import { parseHostname } from "../../lib/hostname.ts";
 import { createLog } from "../../lib/log.ts";
 import { Zones } from "../../lib/zones.ts";
 import { type Named, startNamed } from "../../tools/named.ts";
+import {
+  type Act,
+  ends,
+  FakeProcess,
+  isSilent,
+  reply,
+  SENDING,
+  tsigError,
+} from "./fake_nsupdate.ts";
 
 const SERVER = { endpoint: { hostname: "192.0.2.53", port: 5353 }, keyFile: undefined };
 const DONE: Answer = { kind: "yes" };
@@ -25,87 +33,10 @@ function change(name: string, text: string, ttl = 30): Change {
 
 const CHANGES = [change("a.dyn.example", "192.0.2.1")];
 
-/** What a process says or does when an UPDATE reaches it. */
-type Act = (process: FakeProcess) => void;
-
-/** Speaks as `nsupdate -d` of BIND 9.18 does. */
-class FakeProcess {
-  input = "";
-  hasEnded = false;
-  signals: (Deno.Signal | undefined)[] = [];
-  isInputClosed = false;
-  readonly stdin: WritableStream<Uint8Array>;
-  readonly stderr: ReadableStream<Uint8Array>;
-  readonly status: Promise<Deno.CommandStatus>;
-  #stderr!: ReadableStreamDefaultController<Uint8Array>;
-  #ended = Promise.withResolvers<Deno.CommandStatus>();
-
-  constructor(readonly args: string[], act: () => Act, { endsWithInput = true } = {}) {
-    this.status = this.#ended.promise;
-    this.stderr = new ReadableStream({ start: (controller) => void (this.#stderr = controller) });
-    this.stdin = new WritableStream({
-      write: (bytes) => {
-        if (this.hasEnded) throw new Deno.errors.BrokenPipe("Broken pipe (os error 32)");
-        const text = new TextDecoder().decode(bytes);
-        this.input += text;
-        for (const _ of text.matchAll(/^send$/mg)) act()(this);
-      },
-      close: () => {
-        this.isInputClosed = true;
-        if (endsWithInput) this.end(0);
-      },
-    });
-    this.say("Creating key...\nCreating key...\nnamefromtext\nkeycreate\n");
-  }
-
-  say(said: string | Uint8Array): void {
-    if (this.hasEnded) return;
-    this.#stderr.enqueue(typeof said === "string" ? new TextEncoder().encode(said) : said);
-  }
-
-  end(code: number, signal: Deno.Signal | null = null): void {
-    if (this.hasEnded) return;
-    this.hasEnded = true;
-    this.#stderr.close();
-    this.#ended.resolve({ success: code === 0, code, signal });
-  }
-
-  kill(signal?: Deno.Signal): void {
-    if (this.hasEnded) throw new TypeError("Child process has already terminated");
-    this.signals.push(signal);
-    this.end(137, signal ?? "SIGTERM");
-  }
-}
-
-const SENDING = "Sending update to 192.0.2.53#5353\n";
-
-function reply(rcode: string, tsig = "xiUxKDe9fJrBDVqTgQwA3mzgaaber= 63800 NOERROR 0"): string {
-  return `
-Reply from update query:
-;; ->>HEADER<<- opcode: UPDATE, status: ${rcode}, id:  63800
-;; flags: qr; ZONE: 1, PREREQ: 0, UPDATE: 0, ADDITIONAL: 1
-;; ZONE SECTION:
-;dyn.example.\t\t\tIN\tSOA
-
-;; TSIG PSEUDOSECTION:
-local-ddns.\t\t0\tANY\tTSIG\thmac-sha256. 1795382780 300 32 ${tsig} 
-
-`;
-}
-
-function tsigError(error: string): string {
-  return `; TSIG error with server: tsig indicates error\n${reply("NOTAUTH", `63800 ${error} 0`)}`;
-}
-
 const UNVERIFIED = `; TSIG error with server: expected a TSIG or SIG(0)
 ${reply("NOERROR").replace(/;; TSIG P.*\n.*\n/, "")}`;
 
 const says = (said: string): Act => (process) => process.say(SENDING + said);
-const ends = (said: string, code = 1, signal: Deno.Signal | null = null): Act => (process) => {
-  process.say(said);
-  process.end(code, signal);
-};
-const isSilent: Act = () => {};
 const done = says(reply("NOERROR"));
 
 /** An nsupdate of fakes; each UPDATE that reaches one of them takes the next act. */
@@ -117,7 +48,7 @@ function fake(acts: Act[], options: Partial<NsupdateOptions> = {}) {
     spawn: (args) => {
       const act = () => acts.shift() ?? ((process) => process.end(99));
       processes.push(new FakeProcess(args, act));
-      return processes.at(-1)! as unknown as NsupdateProcess;
+      return processes.at(-1)!.asChild;
     },
     ...options,
   });
@@ -597,7 +528,7 @@ Deno.test("set() says clearly why nsupdate cannot be started, and tries again th
   for (const [error, reason] of table) {
     let attempts = 0;
     const spawn = (args: string[]) => {
-      if (++attempts === 2) return new FakeProcess(args, () => done) as unknown as NsupdateProcess;
+      if (++attempts === 2) return new FakeProcess(args, () => done).asChild;
       throw error;
     };
     const { nsupdate, send } = fake([], { spawn });
@@ -668,7 +599,7 @@ Deno.test("close() kills an nsupdate that does not end with its input", async ()
   let process: FakeProcess;
   const spawn = (args: string[]) => {
     process = new FakeProcess(args, () => done, { endsWithInput: false });
-    return process as unknown as NsupdateProcess;
+    return process.asChild;
   };
   const { nsupdate, send } = fake([], { spawn });
   await send();
