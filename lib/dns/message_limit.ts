@@ -2,8 +2,13 @@
 
 import type { AddressType } from "../change.ts";
 
+/** What of a record tells how much of a message it takes. */
+interface Sized {
+  readonly name: string;
+  readonly type: AddressType;
+}
 /** Whether the message takes one more record, in this zone; if so, it is in. */
-export type Fits = (record: { name: string; type: AddressType }, zone: string) => boolean;
+export type Fits = (record: Sized, zone: string) => boolean;
 export type MessageKind = "ask" | "set";
 
 /** BIND takes more, but a message that is refused is taken apart. */
@@ -39,7 +44,7 @@ export class MessageLimit {
   }
 
   /** Milliseconds until a message of these records may go, which is then counted. */
-  pause(kind: MessageKind, records: Parameters<Fits>[0][], zone: string): number {
+  pause(kind: MessageKind, records: readonly Sized[], zone: string): number {
     let compressed = 0;
     for (const record of records) compressed += compressedOctets(kind, record, zone);
     if (compressed <= SMALL_OCTETS) return 0;
@@ -53,9 +58,10 @@ export class MessageLimit {
     const shape = SHAPE[kind];
     const mayBeBig = this.#now() - this.#bigAt >= BIG_PAUSE;
     let records = 0, octets = 0, compressed = 0;
-    return ({ name, type }, zone) => {
+    return (record, zone) => {
+      const { name, type } = record;
       octets += shape.names * (name.length + 2) + shape.octets + ADDRESS[type];
-      compressed += compressedOctets(kind, { name, type }, zone);
+      compressed += compressedOctets(kind, record, zone);
       const fits = records === 0 ||
         (mayBeBig ? records < MAX_RECORDS && octets <= MAX_OCTETS : compressed <= SMALL_OCTETS);
       if (!fits) return false;
@@ -66,10 +72,7 @@ export class MessageLimit {
   }
 }
 
-function compressedOctets(
-  kind: MessageKind,
-  { name, type }: Parameters<Fits>[0],
-  zone: string,
-): number {
+/** The octets of a record whose zone's name was in the message before. */
+function compressedOctets(kind: MessageKind, { name, type }: Sized, zone: string): number {
   return name.length - zone.length + SHAPE[kind].compressed + ADDRESS[type];
 }

@@ -335,8 +335,8 @@ export class Updater {
 
   async #sendPart(queue: ZoneQueue, part: Part): Promise<void> {
     if ("items" in part) {
-      const changes = part.items.map(({ change }) => change);
-      const pause = this.#messages.pause(part.kind, changes, queue.name);
+      const records = part.items.map(({ record }) => record);
+      const pause = this.#messages.pause(part.kind, records, queue.name);
       if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
       return await this.#send(queue, part.kind, part.items, part.siblings);
     }
