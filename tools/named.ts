@@ -4,6 +4,7 @@
  */
 
 import { run } from "./program.ts";
+import { ServerProcess } from "./server_process.ts";
 import { findProgram, SetupError } from "./setup.ts";
 
 export interface NamedOptions {
@@ -33,6 +34,8 @@ export interface Named {
   dig(name: string, type: string): Promise<string[]>;
   rndc(...args: string[]): Promise<string>;
   kill(signal: Deno.Signal): void;
+  /** Kills it with SIGKILL, and waits until nothing is left of it. */
+  killed(): Promise<void>;
   /** Starts it once more after it ended, on the same port and files, with a new session key. */
   restart(): Promise<void>;
   /** Ends it, waits for that, and removes its files. */
@@ -41,8 +44,6 @@ export interface Named {
   log(): string;
 }
 
-const START_TIMEOUT = 10_000;
-
 const QUIET = `logging {
   channel log { stderr; severity notice; print-time yes; };
   category default { log; };
@@ -50,14 +51,20 @@ const QUIET = `logging {
   category update-security { null; };
 };`;
 
-const PORTS = { first: 10_000, count: 20_000 };
+/** Of which ports one is chosen: below those that the system gives to clients (ip(7)), if any are. */
+const PORTS = (() => {
+  const first = 10_000;
+  const range = Deno.readTextFileSync("/proc/sys/net/ipv4/ip_local_port_range");
+  const count = Number.parseInt(range) - first;
+  return { first, count: count > 1000 ? count : 20_000 };
+})();
 /** Each next port is another, so that no two that are chosen before either is taken are the same. */
 let nextPort = Math.floor(Math.random() * PORTS.count);
 
 /**
- * A TCP port of loopback that was free a moment ago, below those that the
- * system gives to clients (ip(7), ip_local_port_range): a nameserver on one of
- * these would now and then meet an nsupdate that has its own port.
+ * A port that was free a moment ago on both loopback addresses, and that no
+ * client is given meanwhile: a connection of anybody's would take it, and a
+ * nameserver would now and then meet an nsupdate that has its own port.
  */
 export function freePort(): number {
   for (let tries = 0;; tries++) {
@@ -66,6 +73,8 @@ export function freePort(): number {
       for (const hostname of ["127.0.0.1", "::1"]) Deno.listen({ hostname, port }).close();
       return port;
     } catch (error) {
+      // Without IPv6, no ::1 is there to be taken.
+      if (error instanceof Deno.errors.AddrNotAvailable) return port;
       if (!(error instanceof Deno.errors.AddrInUse) || tries === 100) throw error;
     }
   }
@@ -159,105 +168,37 @@ ${extra}
   return ["-c", `${folder}/rndc.conf`];
 }
 
-class RunningNamed implements Named {
-  #process!: Deno.ChildProcess;
-  #reading!: Promise<void>;
-  #log = "";
-
+class RunningNamed extends ServerProcess implements Named {
   constructor(
     readonly folder: string,
     readonly port: number,
-    readonly command: [string, ...string[]],
+    command: [string, ...string[]],
     readonly control: string[],
-    readonly env: Record<string, string>,
-  ) {}
+    env: Record<string, string>,
+  ) {
+    super(command, / running\n/, env);
+  }
 
   get keyFile(): string {
     return `${this.folder}/session.key`;
   }
 
-  get pid(): number {
-    return this.#process.pid;
-  }
-
-  log(): string {
-    return this.#log;
-  }
-
-  async start(): Promise<this> {
-    this.#log = "";
-    const [program, ...args] = this.command;
-    this.#process = new Deno.Command(program, {
-      args,
-      env: this.env,
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).spawn();
-    const started = Promise.withResolvers<void>();
-    this.#reading = this.#read(started);
-    const timer = setTimeout(
-      () => started.reject(new Error(`named did not start in time:\n${this.#log}`)),
-      START_TIMEOUT,
-    );
-    try {
-      await started.promise;
-    } catch (error) {
-      this.kill("SIGKILL");
-      await this.#ended();
-      throw error;
-    } finally {
-      clearTimeout(timer);
-    }
-    return this;
-  }
-
-  async #read(started: PromiseWithResolvers<void>): Promise<void> {
-    let isRunning = false;
-    for await (const text of this.#process.stderr.pipeThrough(new TextDecoderStream())) {
-      this.#log += text;
-      if (!isRunning && / running\n/.test(this.#log)) {
-        isRunning = true;
-        started.resolve();
-      }
-    }
-    started.reject(new Error(`named ended:\n${this.#log}`));
-  }
-
-  async #ended(): Promise<void> {
-    await this.#process.status;
-    await this.#reading;
-  }
-
-  async dig(name: string, type: string): Promise<string[]> {
-    const port = `${this.port}`;
-    const text = await output("dig", "@127.0.0.1", "-p", port, "+short", "+tcp", name, type);
-    return text === "" ? [] : text.split("\n");
+  dig(name: string, type: string): Promise<string[]> {
+    return dig(this.port, name, type);
   }
 
   rndc(...args: string[]): Promise<string> {
     return findProgram("rndc").then((rndc) => output(rndc ?? "rndc", ...this.control, ...args));
   }
 
-  kill(signal: Deno.Signal): void {
-    try {
-      this.#process.kill(signal);
-    } catch {
-      // It has ended already.
-    }
-  }
-
-  async restart(): Promise<void> {
-    await this.#ended();
-    await this.start();
-  }
-
-  async stop(): Promise<void> {
-    this.kill("SIGCONT");
-    this.kill("SIGTERM");
-    const timer = setTimeout(() => this.kill("SIGKILL"), START_TIMEOUT);
-    await this.#ended();
-    clearTimeout(timer);
+  override async stop(): Promise<void> {
+    await super.stop();
     await Deno.remove(this.folder, { recursive: true });
   }
+}
+
+/** What `dig +short` says of a name's records at a nameserver on this machine. */
+export async function dig(port: number, name: string, type: string): Promise<string[]> {
+  const text = await output("dig", "@127.0.0.1", "-p", `${port}`, "+short", "+tcp", name, type);
+  return text === "" ? [] : text.split("\n");
 }

@@ -4,7 +4,8 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
-import { copyProgram, freePort, type Named, output, startNamed } from "../../tools/named.ts";
+import { copyProgram, dig, freePort, output, startNamed } from "../../tools/named.ts";
+import { ServerProcess } from "../../tools/server_process.ts";
 import { findProgram, SetupError } from "../../tools/setup.ts";
 import { until } from "./sftdyn.ts";
 
@@ -43,8 +44,6 @@ export interface Nameserver {
 const ZONES = ["dyn.example"];
 const KEY = "sftdyn";
 const ALGORITHM = "hmac-sha512";
-/** Milliseconds to start or to end in. */
-const TIMEOUT = 10_000;
 
 /** A BIND that takes updates with a key of ours, not with its session key. */
 export function startBind({ zones = ZONES }: NameserverOptions = {}): Promise<Nameserver> {
@@ -100,11 +99,8 @@ zone:
 ${zones.map((zone) => `  - domain: ${zone}\n`).join("")}`,
     );
     const args = ["-c", `${folder}/knot.conf`];
-    const process = await new ServerProcess(
-      program,
-      args,
-      /^(?=[^]*server started)(?=[^]*control, binding)/,
-    ).start();
+    const ready = /^(?=[^]*server started)(?=[^]*control, binding)/;
+    const process = await new ServerProcess([program, ...args], ready).start();
     return new Knot(folder, key, port, process);
   });
 }
@@ -139,7 +135,7 @@ security-poll-suffix=
       await pdnsutil("set-meta", zone, "TSIG-ALLOW-DNSUPDATE", KEY);
     }
     const args = [`--config-dir=${folder}`, "--daemon=no", "--guardian=no"];
-    const process = await new ServerProcess(program, args, /ready to distribute/).start();
+    const process = await new ServerProcess([program, ...args], /ready to distribute/).start();
     return new Server(folder, key, port, process);
   });
 }
@@ -202,15 +198,6 @@ async function find(program: string): Promise<string> {
   return file;
 }
 
-function exists(file: string): boolean {
-  try {
-    Deno.statSync(file);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Where it cannot be started, its folder goes. */
 async function inFolder<T>(name: string, start: (folder: string) => Promise<T>): Promise<T> {
   const folder = await Deno.makeTempDir({ prefix: `sftdyn-${name}-` });
@@ -222,14 +209,12 @@ async function inFolder<T>(name: string, start: (folder: string) => Promise<T>):
   }
 }
 
-type Running = Pick<Named, "pid" | "kill" | "restart" | "stop" | "log">;
-
 class Server implements Nameserver {
   constructor(
     readonly folder: string,
     readonly key: Key,
     readonly port: number,
-    readonly process: Running,
+    readonly process: Pick<ServerProcess, "kill" | "killed" | "restart" | "stop" | "log">,
   ) {}
 
   get keyFile(): string {
@@ -240,10 +225,8 @@ class Server implements Nameserver {
     return this.key.secret;
   }
 
-  async dig(name: string, type: string): Promise<string[]> {
-    const port = `${this.port}`;
-    const text = await output("dig", "@127.0.0.1", "-p", port, "+short", "+tcp", name, type);
-    return text === "" ? [] : text.split("\n");
+  dig(name: string, type: string): Promise<string[]> {
+    return dig(this.port, name, type);
   }
 
   async serial(zone: string): Promise<string> {
@@ -262,11 +245,8 @@ class Server implements Nameserver {
     this.process.kill(signal);
   }
 
-  async killed(): Promise<void> {
-    const { pid } = this.process;
-    this.kill("SIGKILL");
-    // A message to a port that is still open would be lost, not refused.
-    await until("it is dead", () => !exists(`/proc/${pid}`));
+  killed(): Promise<void> {
+    return this.process.killed();
   }
 
   restart(): Promise<void> {
@@ -288,81 +268,14 @@ export class Knot extends Server {
   async knotc(...args: string[]): Promise<string> {
     return output(await find("knotc"), "-c", `${this.folder}/knot.conf`, ...args);
   }
-}
 
-/** A server that logs to stderr, and there says when it is ready. */
-class ServerProcess implements Running {
-  #process!: Deno.ChildProcess;
-  #reading!: Promise<void>;
-  #log = "";
-
-  constructor(readonly program: string, readonly args: string[], readonly ready: RegExp) {}
-
-  async start(): Promise<this> {
-    this.#log = "";
-    this.#process = new Deno.Command(this.program, {
-      args: this.args,
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).spawn();
-    const started = Promise.withResolvers<void>();
-    this.#reading = this.#read(started);
-    const timer = setTimeout(
-      () => started.reject(new Error(`${this.program} did not start in time:\n${this.#log}`)),
-      TIMEOUT,
-    );
-    try {
-      await started.promise;
-    } catch (error) {
-      this.kill("SIGKILL");
-      await this.#ended();
-      throw error;
-    } finally {
-      clearTimeout(timer);
-    }
-    return this;
-  }
-
-  async #read(started: PromiseWithResolvers<void>): Promise<void> {
-    for await (const text of this.#process.stderr.pipeThrough(new TextDecoderStream())) {
-      this.#log += text;
-      if (this.ready.test(this.#log)) started.resolve();
-    }
-    started.reject(new Error(`${this.program} ended:\n${this.#log}`));
-  }
-
-  async #ended(): Promise<void> {
-    await this.#process.status;
-    await this.#reading;
-  }
-
-  get pid(): number {
-    return this.#process.pid;
-  }
-
-  log(): string {
-    return this.#log;
-  }
-
-  kill(signal: Deno.Signal): void {
-    try {
-      this.#process.kill(signal);
-    } catch {
-      // It has ended already.
-    }
-  }
-
-  async restart(): Promise<void> {
-    await this.#ended();
-    await this.start();
-  }
-
-  async stop(): Promise<void> {
-    this.kill("SIGCONT");
-    this.kill("SIGTERM");
-    const timer = setTimeout(() => this.kill("SIGKILL"), TIMEOUT);
-    await this.#ended();
-    clearTimeout(timer);
+  /** Refuses updates of a zone, or takes them again, from when this is done: both are events to Knot. */
+  async setFrozen(zone: string, isFrozen: boolean): Promise<void> {
+    await this.knotc(isFrozen ? "zone-freeze" : "zone-thaw", zone);
+    // While it is thawed, some versions print no word for it.
+    await until(`${zone} is ${isFrozen ? "frozen" : "thawed"}`, async () => {
+      const [, state = "no"] = /freeze: (\w+)/.exec(await this.knotc("zone-status", zone)) ?? [];
+      return state === (isFrozen ? "yes" : "no");
+    });
   }
 }

@@ -344,9 +344,9 @@ Deno.test("a zone that Knot has frozen is FAIL, a thawed one OK", async () => {
   await withServer(startKnot(), async (knot) => {
     await withSftdyn(knot, "", ["h.dyn.example"], async ({ update }) => {
       assertEquals(await update("h.dyn.example", "192.0.2.1"), "OK");
-      await knot.knotc("zone-freeze", "dyn.example");
+      await knot.setFrozen("dyn.example", true);
       assertEquals(await update("h.dyn.example", "192.0.2.2"), "FAIL");
-      await knot.knotc("zone-thaw", "dyn.example");
+      await knot.setFrozen("dyn.example", false);
       // Knot 3.4 has made it at the thaw.
       assert(["OK", "UPTODATE"].includes(await update("h.dyn.example", "192.0.2.2")));
       assertEquals(await knot.dig("h.dyn.example", "A"), ["192.0.2.2"]);
