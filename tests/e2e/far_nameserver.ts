@@ -1,7 +1,7 @@
 /** A nameserver on this machine as if it were far away: what goes to it and comes from it takes its time. */
 
 import dgram from "node:dgram";
-import type { AddressInfo } from "node:net";
+import { freePort } from "../../tools/named.ts";
 
 export interface FarNameserver {
   port: number;
@@ -13,7 +13,10 @@ const HERE = "127.0.0.1";
 /** @param distance milliseconds that anything is on its way, in each direction */
 export async function farNameserver(nearPort: number, distance: number): Promise<FarNameserver> {
   const timers = new Set<ReturnType<typeof setTimeout>>();
+  let isStopped = false;
   const later = (run: () => void) => {
+    // The nameserver may have answered just now, with nobody left to hear it.
+    if (isStopped) return;
     const timer = setTimeout(() => {
       timers.delete(timer);
       run();
@@ -21,13 +24,14 @@ export async function farNameserver(nearPort: number, distance: number): Promise
     timers.add(timer);
   };
   const door = dgram.createSocket("udp4");
-  await new Promise<void>((resolve) => door.bind(0, HERE, resolve));
-  const { port } = door.address() as AddressInfo;
+  const port = freePort();
+  await new Promise<void>((resolve) => door.bind(port, HERE, resolve));
   const sockets = relayMessages(door, nearPort, later);
   const stopStreams = relayStreams(Deno.listen({ hostname: HERE, port }), nearPort, later);
   return {
     port,
     async stop() {
+      isStopped = true;
       for (const timer of timers) clearTimeout(timer);
       await stopStreams();
       await Promise.all(
