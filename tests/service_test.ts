@@ -222,11 +222,13 @@ Deno.test("a certificate that is renewed is served without reload()", async () =
     const { folder, logged, lines } = running;
     await makeCertificate(folder, "second");
     assertEquals(await getTls(running, "first"), "127.0.0.1");
-    // The other one of the pair comes after the fault was found.
-    await Deno.copyFile(`${folder}/second.key`, `${folder}/served.key`);
+    // The other one of the pair comes after the fault was found. Renamed into place: half
+    // a file would be a fault of its own.
+    await Deno.rename(`${folder}/second.key`, `${folder}/served.key`);
     await logged("https keeps the previous certificate: ");
     assertEquals(await getTls(running, "first"), "127.0.0.1");
-    await Deno.copyFile(`${folder}/second.pem`, `${folder}/served.pem`);
+    await Deno.copyFile(`${folder}/second.pem`, `${folder}/new.pem`);
+    await Deno.rename(`${folder}/new.pem`, `${folder}/served.pem`);
     await logged("https uses a new certificate, valid until 20");
     assertEquals(await getTls(running, "second"), "127.0.0.1");
     assertEquals(lines.filter((line) => line.startsWith("error")).length, 1);
