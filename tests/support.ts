@@ -1,7 +1,20 @@
-/** What several tests need: random numbers that a seed decides, and a deadline. */
+/** What several tests need: random numbers that a seed decides, and deadlines. */
 
-/** Milliseconds after which what is waited for will not happen any more. */
-const DEADLINE = 10_000;
+/** Milliseconds after which what is waited for will not happen any more, on a busy machine either. */
+const DEADLINE = 30_000;
+
+/** Waits until something is so, looking every few milliseconds; for what no event tells. */
+export async function until(
+  what: string,
+  isSo: () => boolean | Promise<boolean>,
+  timeout = DEADLINE,
+): Promise<void> {
+  const deadline = Date.now() + timeout;
+  while (!await isSo()) {
+    if (Date.now() > deadline) throw new Error(`not in time: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
 
 /** Numbers from 0 to below n, the same for the same seed (a linear congruential generator). */
 export function belowFrom(seed: number): (n: number) => number {

@@ -22,6 +22,7 @@ import {
   SENDING,
   tsigError,
 } from "./fake_nsupdate.ts";
+import { until, within } from "../support.ts";
 
 const SERVER = { endpoint: { hostname: "192.0.2.53", port: 5353 }, keyFile: undefined };
 const DONE: Answer = { kind: "yes" };
@@ -540,22 +541,11 @@ Deno.test("set() says clearly why nsupdate cannot be started, and tries again th
   }
 });
 
-/** Keeps the process alive for a promise, which an unref'd timer does not. */
-async function within<T>(promise: Promise<T>): Promise<T> {
-  const deadline = Promise.withResolvers<never>();
-  const timer = setTimeout(() => deadline.reject(new Error("not in 10 s")), 10_000);
-  try {
-    return await Promise.race([promise, deadline.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 Deno.test("nsupdate is ended when there is no work, and started again for the next", async () => {
   const { nsupdate, processes, send } = fake([done, done], { idle: 0 });
   for (let i = 0; i < 2; i++) {
     assertEquals(await send(), DONE);
-    await within(processes[i]!.status);
+    await within(processes[i]!.status, "its end");
     assert(processes[i]!.isInputClosed);
     assertEquals(processes[i]!.signals, []);
   }
@@ -585,7 +575,7 @@ Deno.test("retire() has what is under way and what waits done, and then ends", a
   const answers = [send(), send()];
   nsupdate.retire();
   assertEquals(await Promise.all(answers), [DONE, DONE]);
-  for (const process of processes) await within(process.status);
+  for (const process of processes) await within(process.status, "its end");
 });
 
 Deno.test("a time-out that nsupdate tells is late, and not that nobody is there", async () => {
@@ -653,14 +643,6 @@ async function running(): Promise<number[]> {
   return found;
 }
 
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!await holds()) {
-    if (Date.now() > deadline) throw new Error(`not in 10 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 Deno.test("a real nsupdate changes records of both families, and goes on after a refusal", async () => {
   await withNamed(async ({ named, nsupdate, update }) => {
     assertEquals(await update(1), DONE);
@@ -705,10 +687,10 @@ Deno.test("a real nsupdate that is stopped is killed after the timeout", async (
     assertEquals(await update(1), DONE);
     const [pid] = await running();
     Deno.kill(pid!, "SIGSTOP");
-    assertEquals(await update(2), { kind: "late", reason: "no answer in 0.9 s" });
+    assertEquals(await update(2), { kind: "late", reason: "no answer in 3 s" });
     await until("it is gone", async () => !(await running()).includes(pid!));
     assertEquals(await update(3), DONE);
-  }, { timeout: 900 });
+  }, { timeout: 3000 });
 });
 
 Deno.test("a BIND that is gone is failed, and one with a new session key is done at once", async () => {
@@ -719,7 +701,7 @@ Deno.test("a BIND that is gone is failed, and one with a new session key is done
     await named.restart();
     assertEquals(await update(2), DONE);
     assertEquals(await named.dig("a.dyn.example", "A"), ["192.0.2.2"]);
-    named.kill("SIGKILL");
+    await named.killed();
     const outcome = await update(3);
     // An older nsupdate waits for what does not come (BIND 9.16).
     assert(outcome.kind === "unreachable" || outcome.kind === "late", JSON.stringify(outcome));

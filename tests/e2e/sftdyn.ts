@@ -4,9 +4,10 @@ import { assert } from "@std/assert";
 import { ROOT, stdFlags } from "../../tools/deno.ts";
 import { type Ran, run, type RunOptions, statusOf } from "../../tools/program.ts";
 import { RUN_FLAGS } from "../../tools/run_flags.ts";
-import { within } from "../support.ts";
+import { until, within } from "../support.ts";
 
-const START_TIMEOUT = 20_000;
+/** Characters of a log that are told. */
+const MAX_LOG = 2000;
 
 /** The program and its first arguments: the executable if there is one to test, else the source. */
 export const PROGRAM: readonly [string, ...string[]] = await program();
@@ -19,24 +20,11 @@ async function program(): Promise<[string, ...string[]]> {
   return [Deno.execPath(), "run", "--quiet", ...flags, ...RUN_FLAGS, `${ROOT}/main.ts`];
 }
 
-export { type Ran, run, type RunOptions };
+export { type Ran, run, type RunOptions, until };
 
 /** Runs sftdyn to its end. */
 export function sftdyn(args: string[], options?: RunOptions): Promise<Ran> {
   return run([...PROGRAM, ...args], options);
-}
-
-/** Waits until something is so, looking every few milliseconds; for what no event tells. */
-export async function until(
-  what: string,
-  isSo: () => boolean | Promise<boolean>,
-  timeout = START_TIMEOUT,
-): Promise<void> {
-  const deadline = Date.now() + timeout;
-  while (!await isSo()) {
-    assert(Date.now() < deadline, `not in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 /** A sftdyn that serves. */
@@ -66,17 +54,16 @@ export class Sftdyn {
     const started = new Sftdyn(process);
     let hasEnded = false;
     process.status.then(() => hasEnded = true);
+    const isListening = () => started.count(/listening on/g) >= listeners;
     try {
-      await until("listening", () => {
-        assert(!hasEnded, "it ended");
-        return started.count(/listening on/g) >= listeners;
-      });
-    } catch (error) {
-      if (!hasEnded) started.kill("SIGKILL");
-      await started.ended();
-      throw new Error(`sftdyn did not start:\n${started.log()}`, { cause: error });
+      await until("listening", () => hasEnded || isListening());
+    } catch {
+      started.kill("SIGKILL");
     }
-    return started;
+    if (!hasEnded && isListening()) return started;
+    const code = await started.ended();
+    // The last words come last: a report may be cut from its beginning.
+    throw new Error(`sftdyn did not start (${code}):\n${started.log().slice(-MAX_LOG)}`);
   }
 
   get pid(): number {

@@ -5,10 +5,8 @@ import type { Handler } from "../../lib/http/handler.ts";
 import { listen, ListenError, type Listeners, type Serve } from "../../lib/http/listener.ts";
 import { createLog } from "../../lib/log.ts";
 import { freePort, output } from "../../tools/named.ts";
-import { within } from "../support.ts";
+import { until, within } from "../support.ts";
 
-/** Milliseconds after which what is waited for will not happen any more. */
-const DEADLINE = 10_000;
 /** A grace that no test waits for. */
 const LONG = 60_000;
 
@@ -97,15 +95,14 @@ function assertFree({ hostname = "0.0.0.0", port }: Endpoint): void {
 
 /** Waits until nothing listens there: a closing listener may still reset what comes. */
 async function refused({ hostname = "127.0.0.1", port }: Endpoint): Promise<void> {
-  const end = Date.now() + DEADLINE;
-  while (Date.now() < end) {
+  await until(`${hostname}:${port} listens no more`, async () => {
     try {
       (await Deno.connect({ hostname, port })).close();
+      return false;
     } catch (error) {
-      if (error instanceof Deno.errors.ConnectionRefused) return;
+      return error instanceof Deno.errors.ConnectionRefused;
     }
-  }
-  throw new Error(`${hostname}:${port} still listens`);
+  });
 }
 
 /** A handler that answers when it is told to, and tells when it is called. */
