@@ -2,10 +2,11 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { copyProgram, freePort, type Named, startNamed } from "../../tools/named.ts";
-import { run, Sftdyn, until, withFolder } from "./sftdyn.ts";
 import { generator, within } from "../support.ts";
+import { at, withHosts } from "./hosts.ts";
+import { run, type Sftdyn, until, withFolder } from "./sftdyn.ts";
 
-const HOSTS = 100;
+const HOSTS = Array.from({ length: 100 }, (_, i) => `h${i}.dyn.example`);
 const UPDATES = 2000;
 const CONNECTIONS = 24;
 /** Addresses that a host has in turn: few, so that an UPTODATE that is not so would show. */
@@ -14,8 +15,8 @@ const ADDRESSES = 3;
 interface Balanced {
   named: Named;
   programs: Sftdyn[];
-  /** Requests the update of host N from an address, through HAProxy; the answer's body. */
-  update: (host: number, address: string) => Promise<string>;
+  /** Requests the update of a host from an address, through HAProxy; the answer's body. */
+  update: (host: string, address: string) => Promise<string>;
 }
 
 async function withBalanced(
@@ -25,58 +26,27 @@ async function withBalanced(
 ): Promise<void> {
   const named = await startNamed();
   try {
-    await withFolder(async (folder) => {
-      const ports = [freePort(), freePort()];
-      const programs: Sftdyn[] = [];
-      try {
-        for (const port of ports) {
-          const file = await writeConfig(folder, port, named, settings);
-          programs.push(await Sftdyn.start(["-v", file]));
-        }
-        await withHaproxy(folder, ports, balance, async (port) => {
+    const all = `${at(named)}\n${settings}`;
+    await withHosts(all, HOSTS, async (one) => {
+      await withHosts(all, HOSTS, async (other) => {
+        await withHaproxy([one.port, other.port], balance, async (port) => {
           const client = Deno.createHttpClient({ poolMaxIdlePerHost: CONNECTIONS });
-          const update = async (host: number, address: string) => {
-            const url = `http://127.0.0.1:${port}/key${host}`;
+          const update = async (host: string, address: string) => {
             const headers = { "X-Test-Address": address };
-            const response = await within(fetch(url, { headers, client }), `an answer for ${host}`);
-            return await response.text();
+            const asking = fetch(`http://127.0.0.1:${port}/${host}`, { headers, client });
+            return await (await within(asking, `an answer for ${host}`)).text();
           };
           try {
-            await body({ named, programs, update });
+            await body({ named, programs: [one.program, other.program], update });
           } finally {
             client.close();
           }
         });
-      } finally {
-        for (const program of programs) assertEquals(await program.stop(), 0);
-      }
+      });
     });
   } finally {
     await named.stop();
   }
-}
-
-async function writeConfig(
-  folder: string,
-  port: number,
-  named: Named,
-  settings: string,
-): Promise<string> {
-  const file = `${folder}/${port}.toml`;
-  const clients = Array.from({ length: HOSTS }, (_, i) => `"key${i}" = "h${i}.dyn.example"\n`);
-  await Deno.writeTextFile(
-    file,
-    `http = "127.0.0.1:${port}"
-nameserver = "127.0.0.1:${named.port}"
-nskeyfile = "${named.keyFile}"
-min_interval = 0
-trusted_proxies = ["127.0.0.1"]
-${settings}
-[clients]
-${clients.join("")}`,
-    { mode: 0o600 },
-  );
-  return file;
 }
 
 /**
@@ -84,15 +54,15 @@ ${clients.join("")}`,
  * address is replaced, not appended to; here by what the test wants.
  */
 async function withHaproxy(
-  folder: string,
   ports: number[],
   balance: string,
   body: (port: number) => Promise<void>,
 ): Promise<void> {
-  const port = freePort();
-  await Deno.writeTextFile(
-    `${folder}/haproxy.cfg`,
-    `defaults
+  await withFolder(async (folder) => {
+    const port = freePort();
+    await Deno.writeTextFile(
+      `${folder}/haproxy.cfg`,
+      `defaults
   mode http
   timeout connect 5s
   timeout client 30s
@@ -105,24 +75,25 @@ frontend public
 backend sftdyn
   ${balance}
 ${ports.map((port) => `  server sftdyn-${port} 127.0.0.1:${port}\n`).join("")}`,
-  );
-  const process = new Deno.Command(await copyProgram("haproxy", folder), {
-    args: ["-db", "-f", `${folder}/haproxy.cfg`],
-    stdin: "null",
-    stdout: "null",
-  }).spawn();
-  let hasEnded = false;
-  process.status.then(() => hasEnded = true);
-  try {
-    await until("haproxy listens", () => {
-      assert(!hasEnded, "haproxy ended");
-      return accepts(port);
-    });
-    await body(port);
-  } finally {
-    if (!hasEnded) process.kill("SIGKILL");
-    await process.status;
-  }
+    );
+    const process = new Deno.Command(await copyProgram("haproxy", folder), {
+      args: ["-db", "-f", `${folder}/haproxy.cfg`],
+      stdin: "null",
+      stdout: "null",
+    }).spawn();
+    let hasEnded = false;
+    process.status.then(() => hasEnded = true);
+    try {
+      await until("haproxy listens", () => {
+        assert(!hasEnded, "haproxy ended");
+        return accepts(port);
+      });
+      await body(port);
+    } finally {
+      if (!hasEnded) process.kill("SIGKILL");
+      await process.status;
+    }
+  });
 }
 
 async function accepts(port: number): Promise<boolean> {
@@ -139,7 +110,7 @@ async function updateAll({ update }: Balanced): Promise<Map<string, string>> {
   const seed = Number(Deno.env.get("SFTDYN_SEED") ?? Math.floor(Math.random() * 2 ** 31));
   console.log(`seed ${seed} (SFTDYN_SEED=${seed} repeats it)`);
   const random = generator(seed);
-  const hosts = Array.from({ length: UPDATES }, (_, i) => i % HOSTS);
+  const hosts = Array.from({ length: UPDATES }, (_, i) => i % HOSTS.length);
   for (let i = hosts.length - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));
     [hosts[i], hosts[j]] = [hosts[j]!, hosts[i]!];
@@ -158,7 +129,7 @@ async function updateAll({ update }: Balanced): Promise<Map<string, string>> {
       if (job === -1) return;
       const [{ host, address }] = jobs.splice(job, 1) as [typeof jobs[0]];
       busy.add(host);
-      const answer = await update(host, address);
+      const answer = await update(HOSTS[host]!, address);
       counts[answer] = (counts[answer] ?? 0) + 1;
       if (answer === "OK" || answer === "UPTODATE") last.set(`h${host}`, address);
       busy.delete(host);
@@ -198,7 +169,7 @@ Deno.test("balanced by the URL's hash, the zone has each host's last OK", async 
     const [one, other] = balanced.programs.map(hostsOf);
     assert(one!.size > 0 && other!.size > 0, `${one!.size} and ${other!.size} hosts`);
     assertEquals([...one!].filter((host) => other!.has(host)), [], "hosts of both");
-    assertEquals(one!.size + other!.size, HOSTS);
+    assertEquals(one!.size + other!.size, HOSTS.length);
   });
 });
 
@@ -208,7 +179,7 @@ Deno.test("balanced in turn with recheck = 0, the zone has each host's last OK",
     assertEquals(await zone(balanced.named), last);
     for (const program of balanced.programs) {
       const { size } = hostsOf(program);
-      assert(size > HOSTS / 2, `one of them set records of ${size} hosts only`);
+      assert(size > HOSTS.length / 2, `one of them set records of ${size} hosts only`);
     }
   });
 });

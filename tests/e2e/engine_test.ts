@@ -148,7 +148,8 @@ Deno.test("named killed while 100 updates wait: all FAIL, then OK when it is bac
     named.kill("SIGKILL");
     assertEquals(new Set(await Promise.all(answers)), new Set(["FAIL"]));
     const seconds = (Date.now() - started) / 1000;
-    assert(seconds < TIMEOUT + 1 + 1, `it took ${seconds} s`);
+    // One after the other, they would take a hundred times the timeout.
+    assert(seconds < 10 * TIMEOUT, `it took ${seconds} s`);
     await named.restart();
     assertEquals(
       new Set(await Promise.all(all(100, (i) => update(i, "192.0.2.3")))),
@@ -175,7 +176,7 @@ Deno.test("named restarted with a new session key: the next update is OK", async
 Deno.test("named stopped and continued: FAIL after the timeout, then OK, and the record stays right", async () => {
   // More threads than one, as BIND has them: it may take up old messages late.
   await withEngine(3, "min_interval = 0", async ({ named, update }) => {
-    for (let round = 1; round <= 3; round++) {
+    for (let round = 1; round <= 2; round++) {
       assertEquals(await update(0, `192.0.2.${round}`), "OK");
       named.kill("SIGSTOP");
       assertEquals(await update(0, `198.51.100.${round}`), "FAIL");
@@ -328,7 +329,9 @@ Deno.test("sftdyn restarted, 1,000 clients call in unchanged: 1,000 UPTODATE, no
 });
 
 Deno.test("two addresses that alternate on one key change the record once an interval, and the last wins", async () => {
-  await withEngine(2, "min_interval = 5", async ({ named, program, update, updates }) => {
+  const INTERVAL = 2;
+  const settings = `min_interval = ${INTERVAL}`;
+  await withEngine(2, settings, async ({ named, program, update, updates }) => {
     const memory = async () => {
       const status = await Deno.readTextFile(`/proc/${program.pid}/status`);
       return Number(/VmRSS:\s+(\d+)/.exec(status)![1]);
@@ -339,7 +342,7 @@ Deno.test("two addresses that alternate on one key change the record once an int
     let sent = 0, memoryEarly = 0;
     let last = Promise.resolve("");
     let others = 0;
-    while (Date.now() - started < 20_000) {
+    while (Date.now() - started < 4 * INTERVAL * 1000) {
       // At most 64 wait; whoever is turned away comes again.
       const burst = all(16, () => update(0, `192.0.2.${2 + (sent++ % 2)}`));
       last = burst.at(-1)!;
@@ -347,7 +350,9 @@ Deno.test("two addresses that alternate on one key change the record once an int
       if (others % 20 === 0) assertMatch(await update(1, "203.0.113.1"), /^(OK|UPTODATE)$/);
       others++;
       await Promise.race([ends, new Promise((resolve) => setTimeout(resolve, 20))]);
-      if (memoryEarly === 0 && Date.now() - started > 10_000) memoryEarly = await memory();
+      if (memoryEarly === 0 && Date.now() - started > 2 * INTERVAL * 1000) {
+        memoryEarly = await memory();
+      }
     }
     const final = update(0, "203.0.113.77");
     await last.catch(() => {});
@@ -357,7 +362,7 @@ Deno.test("two addresses that alternate on one key change the record once an int
     assertEquals(await named.dig("h0.dyn.example", "A"), ["203.0.113.77"]);
     const seconds = (Date.now() - started) / 1000;
     const changes = await updates() - before - 1; // One was the other host's.
-    assert(changes <= 1 + Math.ceil(seconds / 5), `${changes} changes in ${seconds} s`);
+    assert(changes <= 1 + Math.ceil(seconds / INTERVAL), `${changes} changes in ${seconds} s`);
     const memoryLate = await memory();
     assert(memoryLate < memoryEarly * 1.5, `${memoryEarly} KB grew to ${memoryLate} KB`);
   });
