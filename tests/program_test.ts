@@ -17,8 +17,8 @@ Deno.test("run() gives the code and all output of a program that ends in time", 
 
 Deno.test("run() kills a program that does not end, with what it started, and says what it printed", async () => {
   const script = "echo one; echo two >&2; sleep 1001 & echo $$ $!; wait";
-  const { message } = await assertRejects(() => run(["sh", "-c", script], { timeout: 1 }), Error);
-  assertMatch(message, /^killed after 1 s: sh -c echo one; /);
+  const { message } = await assertRejects(() => run(["sh", "-c", script], { timeout: 2 }), Error);
+  assertMatch(message, /^killed after 2 s: sh -c echo one; /);
   const [, shell, sleep] = /\nstdout: one\n(\d+) (\d+)\n\nstderr: two\n$/.exec(message)!;
   assert(!await isAlive(shell!));
   const gone = async () => {
@@ -29,7 +29,7 @@ Deno.test("run() kills a program that does not end, with what it started, and sa
 
 Deno.test("run() does not wait for what has left the program and keeps its output open", async () => {
   const script = "(setsid sleep 1002 & echo $!)";
-  const { message } = await assertRejects(() => run(["sh", "-c", script], { timeout: 1 }), Error);
+  const { message } = await assertRejects(() => run(["sh", "-c", script], { timeout: 2 }), Error);
   const [, pid] = /\nstdout: (\d+)\n/.exec(message)!;
   Deno.kill(Number(pid), "SIGKILL");
 });

@@ -362,7 +362,7 @@ async function resetAll(port: number, count: number): Promise<void> {
   await within(ready.promise, "a worker");
   const done = new Int32Array(new SharedArrayBuffer(4));
   worker.postMessage({ port, count, done });
-  assertEquals(Atomics.wait(done, 0, 0, 10_000), "ok");
+  assertEquals(Atomics.wait(done, 0, 0, 30_000), "ok");
   worker.terminate();
 }
 
