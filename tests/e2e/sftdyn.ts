@@ -112,11 +112,14 @@ export class Sftdyn {
   }
 }
 
+/** Seconds. Some requests are to wait while much else is done, on a busy machine too. */
+const ANSWER_TIMEOUT = 120;
+
 /** What curl got: the status and the body, as `200 OK`. */
 export async function curl(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await run(
-    ["curl", "-sS", "--max-time", "30", "-w", "\n%{http_code}", ...args],
-    { env: { no_proxy: "*" } },
+    ["curl", "-sS", "--max-time", `${ANSWER_TIMEOUT}`, "-w", "\n%{http_code}", ...args],
+    { env: { no_proxy: "*" }, timeout: ANSWER_TIMEOUT + 10 },
   );
   assert(code === 0, `curl: ${stderr}`);
   const at = stdout.lastIndexOf("\n");
