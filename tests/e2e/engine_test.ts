@@ -1,24 +1,31 @@
 /** The update engine's faults, each caused for real: BIND and nsupdate killed, stopped, restarted, frozen. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { freePort, type Named, type NamedOptions, startNamed } from "../../tools/named.ts";
-import { run, Sftdyn, until, withFolder } from "./sftdyn.ts";
+import { type Named, type NamedOptions, startNamed } from "../../tools/named.ts";
 import { generator } from "../support.ts";
+import { at, withHosts } from "./hosts.ts";
+import { run, type Sftdyn, until, withFolder } from "./sftdyn.ts";
 
 const TIMEOUT = 3;
+const BAD = "bad.dyn.example";
+const OUTSIDE = "host.outside.example";
+
+function hostOf(i: number): string {
+  return `h${i}.dyn.example`;
+}
 
 interface Engine {
   named: Named;
   program: Sftdyn;
-  /** Requests the update of host N from an address; the answer's body. */
-  update: (host: number, address: string) => Promise<string>;
+  /** Requests the update of host N, or of a name, from an address; the answer's body. */
+  update: (host: number | string, address: string) => Promise<string>;
   /** Ends sftdyn and starts it again. */
   restart: () => Promise<void>;
   /** How many UPDATEs BIND has been asked for so far. */
   updates: () => Promise<number>;
 }
 
-/** Hosts h0, h1, … of dyn.example with keys key0, key1, …; 127.0.0.1 is a proxy, so that a request can have any address. */
+/** sftdyn, with hosts h0, h1, … of dyn.example and these two, at a BIND. */
 async function withEngine(
   hosts: number,
   settings: string,
@@ -27,48 +34,16 @@ async function withEngine(
 ): Promise<void> {
   const named = await startNamed(options);
   try {
-    await withFolder(async (folder) => {
-      const port = freePort();
-      const clients = Array.from({ length: hosts }, (_, i) => `"key${i}" = "h${i}.dyn.example"\n`);
-      await Deno.writeTextFile(
-        `${folder}/sftdyn.toml`,
-        `http = "127.0.0.1:${port}"
-nameserver = "127.0.0.1:${named.port}"
-nskeyfile = "${named.keyFile}"
-timeout = ${TIMEOUT}
-trusted_proxies = ["127.0.0.1"]
-${settings}
-[clients]
-${clients.join("")}"bad" = "bad.dyn.example"
-"outside" = "host.outside.example"
-`,
-      );
-      const start = () => Sftdyn.start(["-v", `${folder}/sftdyn.toml`]);
-      const client = Deno.createHttpClient({ poolMaxIdlePerHost: 200 });
-      const engine: Engine = {
+    const clients = [...all(hosts, hostOf), BAD, OUTSIDE];
+    const inAll = `${at(named)}\ntimeout = ${TIMEOUT}\n${settings}`;
+    await withHosts(inAll, clients, async ({ program, update, restart }) => {
+      await body({
         named,
-        program: await start(),
-        update: async (host, address) => {
-          const key = host === -1 ? "bad" : host === -2 ? "outside" : `key${host}`;
-          const response = await fetch(`http://127.0.0.1:${port}/${key}`, {
-            headers: { "X-Forwarded-For": address },
-            client,
-          });
-          return await response.text();
-        },
-        restart: async () => {
-          assertEquals(await engine.program.stop(), 0);
-          engine.program = await start();
-        },
+        program,
+        update: (host, address) => update(typeof host === "number" ? hostOf(host) : host, address),
+        restart,
         updates: () => countUpdates(named),
-      };
-      try {
-        await body(engine);
-      } finally {
-        client.close();
-        assertEquals(await engine.program.stop(), 0);
-        assert(!/^ +at /m.test(engine.program.log()), `a stack trace: ${engine.program.log()}`);
-      }
+      });
     });
   } finally {
     await named.stop();
@@ -136,7 +111,7 @@ const all = <T>(count: number, run: (i: number) => T): T[] =>
   Array.from({ length: count }, (_, i) => run(i));
 
 Deno.test("named killed while 100 updates wait: all FAIL, then OK when it is back", async () => {
-  await withEngine(100, "min_interval = 0", async ({ named, program, update }) => {
+  await withEngine(100, "", async ({ named, program, update }) => {
     assertEquals(
       new Set(await Promise.all(all(100, (i) => update(i, "192.0.2.1")))),
       new Set(["OK"]),
@@ -161,7 +136,7 @@ Deno.test("named killed while 100 updates wait: all FAIL, then OK when it is bac
 });
 
 Deno.test("named restarted with a new session key: the next update is OK", async () => {
-  await withEngine(2, "min_interval = 0", async ({ named, program, update }) => {
+  await withEngine(2, "", async ({ named, program, update }) => {
     assertEquals(await update(0, "192.0.2.1"), "OK");
     const before = await Deno.readTextFile(named.keyFile);
     named.kill("SIGKILL");
@@ -175,7 +150,7 @@ Deno.test("named restarted with a new session key: the next update is OK", async
 
 Deno.test("named stopped and continued: FAIL after the timeout, then OK, and the record stays right", async () => {
   // More threads than one, as BIND has them: it may take up old messages late.
-  await withEngine(3, "min_interval = 0", async ({ named, update }) => {
+  await withEngine(3, "", async ({ named, update }) => {
     for (let round = 1; round <= 2; round++) {
       assertEquals(await update(0, `192.0.2.${round}`), "OK");
       named.kill("SIGSTOP");
@@ -194,7 +169,7 @@ Deno.test("named stopped and continued: FAIL after the timeout, then OK, and the
 });
 
 Deno.test("nsupdate killed while idle or in the middle of a batch: OK, nothing lost", async () => {
-  await withEngine(100, "min_interval = 0", async ({ named, program, update }) => {
+  await withEngine(100, "", async ({ named, program, update }) => {
     assertEquals(await update(0, "192.0.2.1"), "OK");
     await signal(program, "SIGKILL");
     assertEquals(await update(0, "192.0.2.2"), "OK");
@@ -214,7 +189,7 @@ Deno.test("nsupdate killed while idle or in the middle of a batch: OK, nothing l
 });
 
 Deno.test("nsupdate stopped: what it has not sent goes through another one, what it may have sent is FAIL", async () => {
-  await withEngine(1, "min_interval = 0", async ({ named, program, update }) => {
+  await withEngine(1, "", async ({ named, program, update }) => {
     assertEquals(await update(0, "192.0.2.1"), "OK");
     const stopped = await nsupdatesOf(program);
     for (const pid of stopped) Deno.kill(pid, "SIGSTOP");
@@ -237,15 +212,15 @@ Deno.test("nsupdate stopped: what it has not sent goes through another one, what
 Deno.test("one host of a batch that is forbidden or in no zone FAILs, the others are OK", async () => {
   const policy =
     "update-policy { deny local-ddns name bad.dyn.example; grant local-ddns zonesub any; };";
-  await withEngine(99, "min_interval = 0", async ({ named, program, update }) => {
+  await withEngine(99, "", async ({ named, program, update }) => {
     // While this one is stopped, all others gather into one UPDATE.
     assertEquals(await update(0, "192.0.2.1"), "OK");
     await signal(program, "SIGSTOP");
     const first = update(0, "192.0.2.9");
     await wished(program, 1, "192.0.2.9");
     const answers = [
-      update(-1, "192.0.2.2"),
-      update(-2, "192.0.2.2"),
+      update(BAD, "192.0.2.2"),
+      update(OUTSIDE, "192.0.2.2"),
       ...all(99, (i) => update(i, "192.0.2.2")),
     ];
     await wished(program, 101, "192.0.2.2");
@@ -264,7 +239,7 @@ Deno.test("one host of a batch that is forbidden or in no zone FAILs, the others
 });
 
 Deno.test("a frozen zone is FAIL, a thawed one OK", async () => {
-  await withEngine(1, "min_interval = 0", async ({ named, update }) => {
+  await withEngine(1, "", async ({ named, update }) => {
     assertEquals(await update(0, "192.0.2.1"), "OK");
     await named.rndc("freeze", "dyn.example");
     assertEquals(await update(0, "192.0.2.2"), "FAIL");
@@ -275,7 +250,7 @@ Deno.test("a frozen zone is FAIL, a thawed one OK", async () => {
 });
 
 Deno.test("a record changed by hand is put right after recheck", async () => {
-  await withEngine(1, "min_interval = 0\nrecheck = 1", async ({ named, update }) => {
+  await withEngine(1, "recheck = 1", async ({ named, update }) => {
     assertEquals(await update(0, "192.0.2.1"), "OK");
     const script = `server 127.0.0.1 ${named.port}\nupdate delete h0.dyn.example. A\n` +
       "update add h0.dyn.example. 30 A 203.0.113.99\nsend\n";
@@ -294,7 +269,7 @@ Deno.test("a record changed by hand is put right after recheck", async () => {
 });
 
 Deno.test("what the nameserver has already right is not sent, and a second address goes", async () => {
-  await withEngine(2, "min_interval = 0", async ({ named, update, updates }) => {
+  await withEngine(2, "", async ({ named, update, updates }) => {
     const script = `server 127.0.0.1 ${named.port}
 update add h0.dyn.example. 30 A 192.0.2.1
 update add h1.dyn.example. 30 A 192.0.2.1
@@ -315,7 +290,7 @@ send
 });
 
 Deno.test("sftdyn restarted, 1,000 clients call in unchanged: 1,000 UPTODATE, not one UPDATE", async () => {
-  await withEngine(1000, "min_interval = 0", async (engine) => {
+  await withEngine(1000, "", async (engine) => {
     const { update, updates } = engine;
     const first = await Promise.all(all(1000, (i) => update(i, `192.0.2.${i % 250}`)));
     assertEquals(new Set(first), new Set(["OK"]));
@@ -373,7 +348,7 @@ Deno.test("20,000 updates of 2,000 hosts while named dies twice: every host has 
   console.log(`seed ${seed} (SFTDYN_SEED=${seed} repeats it)`);
   const random = generator(seed);
   const HOSTS = 2000, UPDATES = 20_000, CONNECTIONS = 64;
-  await withEngine(HOSTS, "min_interval = 0\nrecheck = 300", async ({ named, update }) => {
+  await withEngine(HOSTS, "recheck = 300", async ({ named, update }) => {
     const order = all(UPDATES, (i) => i % HOSTS);
     for (let i = order.length - 1; i > 0; i--) {
       const j = Math.floor(random() * (i + 1));

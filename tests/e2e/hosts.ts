@@ -38,8 +38,8 @@ export async function writeConfig(
   await Deno.writeTextFile(
     file,
     `http = "127.0.0.1:${port}"
-min_interval = 0
 trusted_proxies = ["127.0.0.1"]
+${/^min_interval/m.test(settings) ? "" : "min_interval = 0"}
 ${settings}
 [clients]
 ${lines.join("")}`,
