@@ -1,7 +1,7 @@
 /** What several tests need: random numbers that a seed decides, and deadlines. */
 
 /** Milliseconds after which what is waited for will not happen any more, on a busy machine either. */
-const DEADLINE = 30_000;
+const DEADLINE = 60_000;
 
 /** Waits until something is so, looking every few milliseconds; for what no event tells. */
 export async function until(
