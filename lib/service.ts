@@ -100,6 +100,8 @@ export async function startService(
       updaters.flush();
       await listeners.stop(grace);
       await updaters.close();
+      // What is being read is read to its end, unless that does not come.
+      await Promise.race([turn, delay(grace)]);
     },
   };
 }
