@@ -31,11 +31,15 @@ interface Engine {
   nsupdate: Nsupdate;
 }
 
+const MAX_RETIRED = 100;
+
 export class Updaters {
   readonly #log: Log;
   readonly #connect: (nameserver: Nameserver, timeout: number) => Nsupdate;
   /** By nameserverId. */
   readonly #engines = new Map<string, Engine>();
+  /** The newest of those that were replaced: they may have sessions that are about to end. */
+  #retired: Nsupdate[] = [];
   #settings: UpdatersSettings;
   #default!: Updater;
 
@@ -75,7 +79,8 @@ export class Updaters {
 
   /** Ends all sessions. */
   async close(): Promise<void> {
-    await Promise.all([...this.#engines.values()].map(({ nsupdate }) => nsupdate.close()));
+    const current = [...this.#engines.values()].map(({ nsupdate }) => nsupdate);
+    await Promise.all([...current, ...this.#retired].map((nsupdate) => nsupdate.close()));
   }
 
   /** What goes to several nameservers: each gets its changes at once. */
@@ -89,6 +94,11 @@ export class Updaters {
       }),
     );
     return changes.map((change) => results.get(change)!);
+  }
+
+  #retire(nsupdate: Nsupdate): void {
+    nsupdate.retire();
+    this.#retired = [...this.#retired, nsupdate].slice(-MAX_RETIRED);
   }
 
   #updaterOf({ name }: Change): Updater {
@@ -115,14 +125,14 @@ export class Updaters {
           nameserverId(zones.of(name)?.nameserver ?? nameserver) === id;
         const own = zones.all.length === 0 ? hosts : hosts.filter(isOwn);
         engine.updater.reconfigure({ ...settings, nsupdate }, own);
-        engine.nsupdate.retire();
+        this.#retire(engine.nsupdate);
         this.#engines.set(id, { updater: engine.updater, nsupdate });
       }
     }
     // Those that nobody's zone needs any more make what waits, and end.
     for (const { updater, nsupdate } of former.values()) {
       updater.flush();
-      nsupdate.retire();
+      this.#retire(nsupdate);
     }
     this.#default = this.#engines.get(nameserverId(nameserver))!.updater;
   }
