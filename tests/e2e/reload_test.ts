@@ -143,24 +143,25 @@ Deno.test("SIGHUP starts and stops listeners, and leaves those alone that stay",
     await staying.write(new TextEncoder().encode("GET / HTTP/1.1\r\n"));
     const [second, third] = [freePort(), freePort()];
     const tls = (port: number) => `https = "127.0.0.1:${port}"\ncert = "cert.pem"\nkey = "key.pem"`;
-    const trust = ["--cacert", `${folder}/cert.pem`];
+    const client = ["-H", "X-Forwarded-For: 192.0.2.7", "--cacert", `${folder}/cert.pem`];
     await write(`http = ["127.0.0.1:${port}", "127.0.0.1:${second}"]\n${tls(third)}`);
     await reload();
-    assertEquals(await curl(`http://127.0.0.1:${second}/`), "200 127.0.0.1");
-    assertEquals(await curl(...trust, `https://127.0.0.1:${third}/`), "200 127.0.0.1");
+    assertEquals(await curl(...client, `http://127.0.0.1:${second}/`), "200 192.0.2.7");
+    assertEquals(await curl(...client, `https://127.0.0.1:${third}/`), "200 192.0.2.7");
     // Each takes the other's port.
     await write(`http = ["127.0.0.1:${port}", "127.0.0.1:${third}"]\n${tls(second)}`);
     await reload();
-    assertEquals(await curl(`http://127.0.0.1:${third}/`), "200 127.0.0.1");
-    assertEquals(await curl(...trust, `https://127.0.0.1:${second}/`), "200 127.0.0.1");
+    assertEquals(await curl(...client, `http://127.0.0.1:${third}/`), "200 192.0.2.7");
+    assertEquals(await curl(...client, `https://127.0.0.1:${second}/`), "200 192.0.2.7");
     // From an address to all of them.
     await write(`http = ["127.0.0.1:${port}", "${third}"]`);
     await reload();
     assertEquals(await curl(`http://[::1]:${third}/`), "200 ::1");
     assertEquals((await run(["curl", "-s", `http://127.0.0.1:${second}/`])).code, 7, "refused");
-    await staying.write(new TextEncoder().encode("Host: x\r\nConnection: close\r\n\r\n"));
+    const rest = "Host: x\r\nX-Forwarded-For: 192.0.2.7\r\nConnection: close\r\n\r\n";
+    await staying.write(new TextEncoder().encode(rest));
     const answer = await new Response(staying.readable).text();
-    assertMatch(answer, /^HTTP\/1\.1 200 [^]*127\.0\.0\.1$/);
+    assertMatch(answer, /^HTTP\/1\.1 200 [^]*192\.0\.2\.7$/);
     assertEquals(program.count(new RegExp(`listening on http 127.0.0.1:${port}$`, "gm")), 1);
   });
 });
@@ -201,7 +202,9 @@ async function serialOf(port: number): Promise<string> {
 const CHANGES = 10;
 /** New TLS connections a second. */
 const RATE = 200;
-const REQUEST = new TextEncoder().encode("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+const REQUEST = new TextEncoder().encode(
+  "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.7\r\nConnection: close\r\n\r\n",
+);
 
 Deno.test("certificates change under load: no connection is lost, and who waits is answered", async () => {
   await withRunning("min_interval = 3600", async ({ folder, program, write, reload, get }) => {
