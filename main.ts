@@ -4,6 +4,7 @@ import { check } from "./lib/check.ts";
 import { type Command, HELP, parseCommandLine, UsageError } from "./lib/cli.ts";
 import { ConfigError, loadConfig } from "./lib/config/config.ts";
 import { keyText, newKey } from "./lib/update_key.ts";
+import { isJournal } from "./lib/journal.ts";
 import { ListenError } from "./lib/http/listener.ts";
 import { createLog } from "./lib/log.ts";
 import { Nsupdate, nsupdateVersion } from "./lib/dns/nsupdate.ts";
@@ -82,7 +83,7 @@ function isRoot(): boolean {
 }
 
 async function serve({ file, overrides, level }: ConfigCommand): Promise<number> {
-  const log = createLog({ level, journal: Deno.env.get("JOURNAL_STREAM") !== undefined });
+  const log = createLog({ level, journal: await isJournal(Deno.env.get("JOURNAL_STREAM")) });
   try {
     const stopped = nextSignal("SIGTERM", "SIGINT");
     const starting = startService({ load: () => loadConfig(file, overrides), log });
