@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { freePort, type Named, startNamed } from "../../tools/named.ts";
-import { curl, makeCertificate, run, Sftdyn, until, withFolder } from "./sftdyn.ts";
+import { curl, makeCertificate, PROGRAM, run, Sftdyn, until, withFolder } from "./sftdyn.ts";
 
 interface Running {
   named: Named;
@@ -280,5 +280,46 @@ Deno.test("certificates change under load: no connection is lost, and who waits 
     await write(`${settings}min_interval = 0`);
     await reload();
     assertEquals(await inFlight, "200 OK");
+  });
+});
+
+Deno.test("SIGHUP at any time of a start as the unit makes it does not end it, and later ones reload", async () => {
+  const unit = await Deno.readTextFile(new URL("../../sftdyn.service", import.meta.url));
+  const [, before] = /^ExecStart=(.*) \/usr\/local\/bin\/sftdyn /m.exec(unit)!;
+  const [env, ...options] = before!.split(" ");
+  await withFolder(async (folder) => {
+    const file = `${folder}/sftdyn.toml`;
+    await Deno.writeTextFile(file, `http = "127.0.0.1:${freePort()}"\n`);
+    const process = new Deno.Command(env!, {
+      args: [...options, ...PROGRAM, file],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    let log = "";
+    const reading = (async () => {
+      for await (const text of process.stderr.pipeThrough(new TextDecoderStream())) log += text;
+    })();
+    let hasEnded = false;
+    process.status.then(() => hasEnded = true);
+    try {
+      // env itself has to come as far as that.
+      await until("SIGHUP is ignored", async () => {
+        const status = await Deno.readTextFile(`/proc/${process.pid}/status`);
+        return /^SigIgn:.*[13579bdf]$/m.test(status);
+      });
+      await until("it listens", () => {
+        if (!hasEnded) process.kill("SIGHUP");
+        return hasEnded || log.includes("listening on");
+      });
+      const before = log.match(/reloaded/g)?.length ?? 0;
+      process.kill("SIGHUP");
+      await until("it reloads", () => (log.match(/reloaded/g)?.length ?? 0) > before);
+    } finally {
+      if (!hasEnded) process.kill("SIGTERM");
+      const { code, signal } = await process.status;
+      await reading;
+      assertEquals([code, signal], [0, null], log);
+    }
   });
 });
