@@ -323,3 +323,21 @@ Deno.test("SIGHUP at any time of a start as the unit makes it does not end it, a
     }
   });
 });
+
+Deno.test("a certificate that expires soon is a warning at the start and at a reload", async () => {
+  await withFolder(async (folder) => {
+    await makeCertificate(folder, 5);
+    const file = `${folder}/sftdyn.toml`;
+    const https = `https = "127.0.0.1:${freePort()}"\ncert = "cert.pem"\nkey = "key.pem"\n`;
+    await Deno.writeTextFile(file, https);
+    const program = await Sftdyn.start([file]);
+    const soon = /warning: certificate ".*cert\.pem": it expires on [-\d]+, in [45] days$/gm;
+    try {
+      await until("a warning", () => program.count(soon) === 1);
+      program.kill("SIGHUP");
+      await until("another", () => program.count(soon) === 2);
+    } finally {
+      assertEquals(await program.stop(), 0);
+    }
+  });
+});
