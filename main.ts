@@ -4,10 +4,11 @@ import { check } from "./lib/check.ts";
 import { type Command, HELP, parseCommandLine, UsageError } from "./lib/cli.ts";
 import { ConfigError, loadConfig } from "./lib/config/config.ts";
 import { keyText, newKey } from "./lib/update_key.ts";
+import { isJournal } from "./lib/journal.ts";
 import { ListenError } from "./lib/http/listener.ts";
 import { createLog } from "./lib/log.ts";
 import { Nsupdate, nsupdateVersion } from "./lib/dns/nsupdate.ts";
-import { startService } from "./lib/service.ts";
+import { type Service, startService } from "./lib/service.ts";
 import project from "./deno.json" with { type: "json" };
 
 const EXIT = { done: 0, couldNotRun: 1, usage: 2 } as const;
@@ -82,15 +83,19 @@ function isRoot(): boolean {
 }
 
 async function serve({ file, overrides, level }: ConfigCommand): Promise<number> {
-  const log = createLog({ level, journal: Deno.env.get("JOURNAL_STREAM") !== undefined });
+  const started = Promise.withResolvers<Service>();
+  started.promise.catch(() => {});
+  // A reload that comes before the service is ready is done when it is. This is the first
+  // listener: with that of another signal, Deno would no longer ignore SIGHUP.
+  Deno.addSignalListener(
+    "SIGHUP",
+    () => void started.promise.then((service) => service.reload(), () => {}),
+  );
+  const stopped = nextSignal("SIGTERM", "SIGINT");
+  const log = createLog({ level, journal: await isJournal(Deno.env.get("JOURNAL_STREAM")) });
   try {
-    const stopped = nextSignal("SIGTERM", "SIGINT");
-    const starting = startService({ load: () => loadConfig(file, overrides), log });
-    Deno.addSignalListener(
-      "SIGHUP",
-      () => void starting.then((service) => service.reload(), () => {}),
-    );
-    const service = await starting;
+    started.resolve(startService({ load: () => loadConfig(file, overrides), log }));
+    const service = await started.promise;
     log.info(`${await stopped}: stopping`);
     await service.stop(GRACE);
     return EXIT.done;

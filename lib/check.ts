@@ -9,6 +9,7 @@ import { endpointText } from "./endpoint.ts";
 import { errorMessage } from "./error_message.ts";
 import { FileError, readText } from "./file.ts";
 import type { Certificate } from "./http/certificate.ts";
+import { expiryOf } from "./http/certificate_expiry.ts";
 import type { Nameserver } from "./nameserver.ts";
 
 export interface CheckOptions {
@@ -25,9 +26,6 @@ export interface CheckOptions {
   now?: () => Date;
 }
 
-const DAY = 24 * 60 * 60 * 1000;
-/** Let's Encrypt renews 30 days ahead: with 14 left, a renewal has failed. */
-const EXPIRY_DAYS = 14;
 /** Milliseconds after which somebody wonders, and between two signs of progress. */
 const PROGRESS_DELAY = 1000;
 const PROGRESS_PAUSE = 200;
@@ -152,12 +150,12 @@ async function checkFile(config: Config, report: Report): Promise<void> {
 function checkCertificate(certificate: Certificate, now: Date, report: Report): void {
   const { notBefore, notAfter, names, chainGap, files: [file] } = certificate;
   const date = notAfter.toISOString().slice(0, 10);
-  const days = Math.floor((notAfter.getTime() - now.getTime()) / DAY);
+  const expiry = expiryOf(certificate, now);
   if (now < notBefore) {
     report.error(`certificate: not valid before ${notBefore.toISOString().slice(0, 10)}`);
-  } else if (now >= notAfter) report.error(`certificate: it expired on ${date}`);
-  else if (days < EXPIRY_DAYS) {
-    report.warning(`certificate: it expires on ${date}, in ${count(days, "day")}`);
+  } else if (expiry !== undefined) {
+    const [level, message] = expiry;
+    report[level](`certificate: ${message}`);
   } else report.ok(`certificate: ${names.replaceAll("\n", ", ")}, valid until ${date}`);
   if (chainGap === undefined) return;
   const { issuer, subject } = chainGap;

@@ -1,5 +1,6 @@
 /** sftdyn while it serves: its parts wired together, exchanged at a reload, ended in good order. */
 
+import { CertificateExpiry } from "./http/certificate_expiry.ts";
 import { CertificateWatch } from "./http/certificate_watch.ts";
 import { type Config, ConfigError } from "./config/config.ts";
 import { count } from "./count.ts";
@@ -75,7 +76,15 @@ export async function startService(
     config = next;
     log.info(`reloaded ${config.file}: ${count(config.clients.size, "client")}`);
     warnOf(config, log);
+    certificateExpiry.reset();
+    sayExpiry();
   }
+
+  const certificateExpiry = new CertificateExpiry({ log });
+  function sayExpiry(): void {
+    if (config.https.length > 0) certificateExpiry.poll(config.certificate!);
+  }
+  sayExpiry();
 
   const certificateWatch = new CertificateWatch({ log });
   async function renew(): Promise<void> {
@@ -92,6 +101,7 @@ export async function startService(
     while (await delay(ms), !isStopping) poll();
   };
   void every(certificateInterval, () => inTurn(renew, "certificate not renewed"));
+  void every(certificateInterval, sayExpiry);
   void every(MEMORY_INTERVAL, () => memoryWatch.poll());
   return {
     reload: () => inTurn(reload, "not reloaded, nothing has changed"),

@@ -105,7 +105,8 @@ min_interval = 0
 }
 
 async function makeCertificate(folder: string): Promise<void> {
-  const words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost " +
+  const words =
+    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost " +
     "-addext subjectAltName=IP:127.0.0.1,DNS:localhost";
   const files = ["-keyout", `${folder}/key.pem`, "-out", `${folder}/cert.pem`];
   await output("openssl", ...words.split(" "), ...files);

@@ -44,6 +44,7 @@ const PROGRAMS = {
     module: "gsqlite3",
   },
   pdnsutil: { debian: "pdns-server", fedora: "pdns", arch: "powerdns" },
+  nginx: { debian: "nginx-light", fedora: "nginx-core", arch: "nginx" },
   haproxy: { debian: "haproxy", fedora: "haproxy", arch: "haproxy" },
 } as const satisfies Record<string, Package>;
 
@@ -61,6 +62,7 @@ const SERVICES: Record<string, string> = {
   fail2ban: "fail2ban.service",
   haproxy: "haproxy.service",
   knot: "knot.service",
+  "nginx-light": "nginx.service",
   "pdns-server": "pdns.service",
 };
 /** Packages that restart the service of another one (its postinst, "triggered"). */

@@ -63,7 +63,7 @@ export async function loadCertificate(
     throw new CertificateError(
       "cert",
       `"${certFile}" is an X.509 v1 certificate, which TLS does not accept; create a v3 one: ` +
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1337 " +
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1337 " +
         "-keyout privkey.pem -out fullchain.pem -subj /CN=dyn.example -addext subjectAltName=DNS:dyn.example",
     );
   }

@@ -10,15 +10,18 @@ import type { Log } from "../log.ts";
 
 export interface CertificateWatchOptions {
   log: Log;
-  stat?: (path: string) => Promise<Pick<Deno.FileInfo, "mtime" | "size" | "ino">>;
+  stat?: (path: string) => Promise<Pick<Deno.FileInfo, "mtime" | "ctime" | "size" | "ino">>;
   load?: typeof loadCertificate;
 }
 
-/** Checks at each poll; reads the files only if they were modified. */
+/** Checks at each poll; reads the files only if they have changed, or could not be used before. */
 export class CertificateWatch {
   readonly #options: Required<CertificateWatchOptions>;
+  /** Of files that were read, and hold the certificate that is in use. */
   #version: string | undefined;
-  #hadFault = false;
+  /** Of files that could not be used: how often in a row, and for which version that was logged. */
+  #faults = 0;
+  #logged: string | undefined;
 
   constructor({ log, stat = Deno.stat, load = loadCertificate }: CertificateWatchOptions) {
     this.#options = { log, stat, load };
@@ -36,16 +39,18 @@ export class CertificateWatch {
     if (version === this.#version) return undefined;
     try {
       const found = await load(certFile, keyFile);
-      this.#hadFault = false;
+      this.#faults = 0;
+      this.#logged = undefined;
       if (!isSameCertificate(found, current)) return found;
       this.#version = version;
       return undefined;
     } catch (error) {
       if (!(error instanceof CertificateError)) throw error;
-      if (!this.#hadFault) this.#hadFault = true;
-      else {
-        this.#hadFault = false;
-        this.#version = version;
+      // What could not be read may be readable next time, without having changed.
+      this.#faults++;
+      const fault = `${version} ${error.message}`;
+      if (this.#faults > 1 && fault !== this.#logged) {
+        this.#logged = fault;
         log.error(`https keeps the previous certificate: ${error.message}`);
       }
       return undefined;
@@ -54,8 +59,8 @@ export class CertificateWatch {
 
   async #versionOf(file: string): Promise<string> {
     try {
-      const { mtime, size, ino } = await this.#options.stat(file);
-      return `${mtime?.getTime()}.${size}.${ino}`;
+      const { mtime, ctime, size, ino } = await this.#options.stat(file);
+      return `${mtime?.getTime()}.${ctime?.getTime()}.${size}.${ino}`;
     } catch {
       return "none";
     }

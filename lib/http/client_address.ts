@@ -4,11 +4,20 @@ import { type Address, contains, type Network, parseAddress } from "../address.t
 import type { ProxyHeader } from "../proxy_header.ts";
 
 /** Who sent a request. */
-export interface Caller {
-  /** undefined if a trusted proxy's header has none. */
-  readonly address: Address | undefined;
-  /** The address, or what is known instead, for the log. */
+export type Caller = Known | Unknown;
+
+interface Known {
+  readonly address: Address;
+  /** For the log. */
   readonly text: string;
+}
+
+interface Unknown {
+  readonly address: undefined;
+  /** What is known instead of the address, for the log. */
+  readonly text: string;
+  /** Why it is not known, for the log. */
+  readonly problem: string;
 }
 
 export interface CallersOptions {
@@ -35,16 +44,16 @@ export class Callers {
     const peer = this.#peer(hostname);
     // Reading the headers takes a while.
     if (peer.address === undefined || trustedProxies.length === 0) return peer;
-    const address = clientAddress(peer.address, request.headers, trustedProxies, proxyHeader);
-    if (address === peer.address) return peer;
-    return { address, text: address?.text ?? `a client behind ${peer.text}` };
+    return clientOf(peer, request.headers, trustedProxies, proxyHeader);
   }
 
   #peer(hostname: string): Caller {
     let peer = this.#peers.get(hostname);
     if (peer === undefined) {
       const address = parseAddress(hostname);
-      peer = { address, text: address?.text ?? "a client behind an unknown address" };
+      peer = address === undefined
+        ? unknown("an unknown address", "the other end of its connection has no IP address")
+        : { address, text: address.text };
       if (this.#peers.size >= MAX_PEERS) this.#peers.clear();
       this.#peers.set(hostname, peer);
     }
@@ -53,27 +62,44 @@ export class Callers {
 }
 
 /**
- * The address of the client: the connection's, unless that is a trusted
- * proxy's, whose header names it. undefined if the header has none.
+ * The client: the connection's other end, unless that is a trusted proxy, whose
+ * header names it. A trusted proxy itself never is the client, also where another
+ * one names it: its address would be published for that of somebody else.
  */
-export function clientAddress(
-  peer: Address,
+export function clientOf(
+  peer: Known,
   headers: Headers,
   trusted: readonly Network[],
   proxyHeader: ProxyHeader,
-): Address | undefined {
+): Caller {
   const isTrusted = (address: Address) => trusted.some((network) => contains(network, address));
-  if (!isTrusted(peer)) return peer;
-  const header = headers.get(proxyHeader);
-  if (header === null) return peer;
-  if (proxyHeader === "X-Real-IP") return parseForwarded(header);
+  if (!isTrusted(peer.address)) return peer;
+  const header = headers.get(proxyHeader) ?? "";
   // Each proxy appends the address that it was called from: only what trusted ones wrote counts.
-  let address: Address | undefined = peer;
-  for (const text of header.split(",").reverse()) {
-    address = parseForwarded(text);
-    if (address === undefined || !isTrusted(address)) break;
+  const named = proxyHeader === "X-Real-IP" ? [header] : header.split(",").reverse();
+  let proxy = peer.text;
+  for (const text of named) {
+    // Those who wrote nothing, or were told to write nothing.
+    if (header.trim() === "") break;
+    const address = parseForwarded(text);
+    if (address === undefined) {
+      return unknown(
+        proxy,
+        `the proxy ${proxy} sent something else than an address in ${proxyHeader}`,
+      );
+    }
+    if (!isTrusted(address)) return { address, text: address.text };
+    proxy = address.text;
   }
-  return address;
+  const hint = proxy === peer.text ? "" : " (if it is no proxy, trusted_proxies has too much)";
+  return unknown(
+    proxy,
+    `the proxy ${proxy} did not say, in ${proxyHeader}, whom it asks for${hint}`,
+  );
+}
+
+function unknown(proxy: string, problem: string): Unknown {
+  return { address: undefined, text: `a client behind ${proxy}`, problem };
 }
 
 /** An address as proxies write it, some with a port: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */

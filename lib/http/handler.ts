@@ -36,7 +36,7 @@ export function createHandler(
     summary: (count) => `${count} more requests were refused just now`,
   });
   const callers = new Callers({ trustedProxies, proxyHeader });
-  const protocol = createSecretUrl({ clients, warn, proxyHeader });
+  const protocol = createSecretUrl({ clients, warn });
 
   return (request, { remoteAddr }) => {
     if (request.method !== "GET") {

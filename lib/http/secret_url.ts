@@ -4,14 +4,12 @@ import { STATUS_CODE } from "@std/http/status";
 import { unusable } from "../address.ts";
 import { type Clients, digest, keyId } from "../clients.ts";
 import type { Result } from "../dns/updater.ts";
-import type { ProxyHeader } from "../proxy_header.ts";
 import { createResponse, type Protocol } from "./protocol.ts";
 
 export interface SecretUrlOptions {
   clients: Pick<Clients, "find">;
   /** Logs why a request was refused. */
   warn: (message: string) => void;
-  proxyHeader: ProxyHeader;
 }
 
 /** Each outcome in HTTP: the one place that decides it. */
@@ -29,19 +27,20 @@ const RETRY_AFTER = { "retry-after": "10" };
 /** Of several results the worst is the response. */
 const WORST_FIRST: Result[] = ["FAIL", "BUSY", "OK", "UPTODATE"];
 
-export function createSecretUrl({ clients, warn, proxyHeader }: SecretUrlOptions): Protocol {
+export function createSecretUrl({ clients, warn }: SecretUrlOptions): Protocol {
   return {
-    parse(request, { address, text }) {
+    parse(request, caller) {
       const key = keyOf(request.url, () => request.headers.get("host"));
       const client = key === "" ? undefined : clients.find(key);
       if (key !== "" && client === undefined) {
-        warn(`unknown key from ${text}`);
+        warn(`unknown key from ${caller.text}`);
         return respondWith("BADKEY");
       }
-      if (address === undefined) {
-        warn(`${text} is refused: no address in its ${proxyHeader}`);
+      if (caller.address === undefined) {
+        warn(caller.problem);
         return respondWith("FAIL");
       }
+      const { address } = caller;
       if (client === undefined) return createResponse(STATUS_CODE.OK, address.text);
       const problem = unusable(address);
       if (problem !== undefined) {

@@ -94,8 +94,9 @@ Deno.test("the log is the journal's, which is restarted: the server goes on", as
   const journal = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = journal.addr as Deno.NetAddr;
   const accepted = journal.accept();
-  const env = { JOURNAL_STREAM: "8:1" };
-  await withLogAt(`exec 2>/dev/tcp/127.0.0.1/${port}`, env, async (guess) => {
+  const redirection = `exec 2>/dev/tcp/127.0.0.1/${port}
+export JOURNAL_STREAM=$(stat -Lc %d:%i /dev/stderr)`;
+  await withLogAt(redirection, {}, async (guess) => {
     const conn = await accepted;
     journal.close();
     // systemd keeps the socket while the journal starts: nobody reads, and nothing is lost.
@@ -104,6 +105,17 @@ Deno.test("the log is the journal's, which is restarted: the server goes on", as
     await until("what was not read comes", () => reader.text.includes("<4>unknown key"));
     conn.close();
     await reader.ended;
+  });
+});
+
+Deno.test("the journal's variable is inherited, and the log is a file: lines have their time and level", async () => {
+  await withFolder(async (folder) => {
+    const log = `${folder}/log`;
+    const env = { LOG: log, JOURNAL_STREAM: "8:1" };
+    await withLogAt('exec 2>"$LOG"', env, async (guess) => await guess());
+    const lines = (await Deno.readTextFile(log)).trimEnd().split("\n");
+    for (const line of lines) assertMatch(line, /^\d{4}-\d\d-\d\dT[\d:.]+Z (info|warning): /);
+    assert(lines.some((line) => line.endsWith(" warning: unknown key from 127.0.0.1")));
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { freePort, type Named, startNamed } from "../../tools/named.ts";
-import { curl, makeCertificate, run, Sftdyn, until, withFolder } from "./sftdyn.ts";
+import { curl, makeCertificate, PROGRAM, run, Sftdyn, until, withFolder } from "./sftdyn.ts";
 
 interface Running {
   named: Named;
@@ -143,24 +143,25 @@ Deno.test("SIGHUP starts and stops listeners, and leaves those alone that stay",
     await staying.write(new TextEncoder().encode("GET / HTTP/1.1\r\n"));
     const [second, third] = [freePort(), freePort()];
     const tls = (port: number) => `https = "127.0.0.1:${port}"\ncert = "cert.pem"\nkey = "key.pem"`;
-    const trust = ["--cacert", `${folder}/cert.pem`];
+    const client = ["-H", "X-Forwarded-For: 192.0.2.7", "--cacert", `${folder}/cert.pem`];
     await write(`http = ["127.0.0.1:${port}", "127.0.0.1:${second}"]\n${tls(third)}`);
     await reload();
-    assertEquals(await curl(`http://127.0.0.1:${second}/`), "200 127.0.0.1");
-    assertEquals(await curl(...trust, `https://127.0.0.1:${third}/`), "200 127.0.0.1");
+    assertEquals(await curl(...client, `http://127.0.0.1:${second}/`), "200 192.0.2.7");
+    assertEquals(await curl(...client, `https://127.0.0.1:${third}/`), "200 192.0.2.7");
     // Each takes the other's port.
     await write(`http = ["127.0.0.1:${port}", "127.0.0.1:${third}"]\n${tls(second)}`);
     await reload();
-    assertEquals(await curl(`http://127.0.0.1:${third}/`), "200 127.0.0.1");
-    assertEquals(await curl(...trust, `https://127.0.0.1:${second}/`), "200 127.0.0.1");
+    assertEquals(await curl(...client, `http://127.0.0.1:${third}/`), "200 192.0.2.7");
+    assertEquals(await curl(...client, `https://127.0.0.1:${second}/`), "200 192.0.2.7");
     // From an address to all of them.
     await write(`http = ["127.0.0.1:${port}", "${third}"]`);
     await reload();
     assertEquals(await curl(`http://[::1]:${third}/`), "200 ::1");
     assertEquals((await run(["curl", "-s", `http://127.0.0.1:${second}/`])).code, 7, "refused");
-    await staying.write(new TextEncoder().encode("Host: x\r\nConnection: close\r\n\r\n"));
+    const rest = "Host: x\r\nX-Forwarded-For: 192.0.2.7\r\nConnection: close\r\n\r\n";
+    await staying.write(new TextEncoder().encode(rest));
     const answer = await new Response(staying.readable).text();
-    assertMatch(answer, /^HTTP\/1\.1 200 [^]*127\.0\.0\.1$/);
+    assertMatch(answer, /^HTTP\/1\.1 200 [^]*192\.0\.2\.7$/);
     assertEquals(program.count(new RegExp(`listening on http 127.0.0.1:${port}$`, "gm")), 1);
   });
 });
@@ -201,7 +202,9 @@ async function serialOf(port: number): Promise<string> {
 const CHANGES = 10;
 /** New TLS connections a second. */
 const RATE = 200;
-const REQUEST = new TextEncoder().encode("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+const REQUEST = new TextEncoder().encode(
+  "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.7\r\nConnection: close\r\n\r\n",
+);
 
 Deno.test("certificates change under load: no connection is lost, and who waits is answered", async () => {
   await withRunning("min_interval = 3600", async ({ folder, program, write, reload, get }) => {
@@ -277,5 +280,64 @@ Deno.test("certificates change under load: no connection is lost, and who waits 
     await write(`${settings}min_interval = 0`);
     await reload();
     assertEquals(await inFlight, "200 OK");
+  });
+});
+
+Deno.test("SIGHUP at any time of a start as the unit makes it does not end it, and later ones reload", async () => {
+  const unit = await Deno.readTextFile(new URL("../../sftdyn.service", import.meta.url));
+  const [, before] = /^ExecStart=(.*) \/usr\/local\/bin\/sftdyn /m.exec(unit)!;
+  const [env, ...options] = before!.split(" ");
+  await withFolder(async (folder) => {
+    const file = `${folder}/sftdyn.toml`;
+    await Deno.writeTextFile(file, `http = "127.0.0.1:${freePort()}"\n`);
+    const process = new Deno.Command(env!, {
+      args: [...options, ...PROGRAM, file],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    let log = "";
+    const reading = (async () => {
+      for await (const text of process.stderr.pipeThrough(new TextDecoderStream())) log += text;
+    })();
+    let hasEnded = false;
+    process.status.then(() => hasEnded = true);
+    try {
+      // env itself has to come as far as that.
+      await until("SIGHUP is ignored", async () => {
+        const status = await Deno.readTextFile(`/proc/${process.pid}/status`);
+        return /^SigIgn:.*[13579bdf]$/m.test(status);
+      });
+      await until("it listens", () => {
+        if (!hasEnded) process.kill("SIGHUP");
+        return hasEnded || log.includes("listening on");
+      });
+      const before = log.match(/reloaded/g)?.length ?? 0;
+      process.kill("SIGHUP");
+      await until("it reloads", () => (log.match(/reloaded/g)?.length ?? 0) > before);
+    } finally {
+      if (!hasEnded) process.kill("SIGTERM");
+      const { code, signal } = await process.status;
+      await reading;
+      assertEquals([code, signal], [0, null], log);
+    }
+  });
+});
+
+Deno.test("a certificate that expires soon is a warning at the start and at a reload", async () => {
+  await withFolder(async (folder) => {
+    await makeCertificate(folder, 5);
+    const file = `${folder}/sftdyn.toml`;
+    const https = `https = "127.0.0.1:${freePort()}"\ncert = "cert.pem"\nkey = "key.pem"\n`;
+    await Deno.writeTextFile(file, https);
+    const program = await Sftdyn.start([file]);
+    const soon = /warning: certificate ".*cert\.pem": it expires on [-\d]+, in [45] days$/gm;
+    try {
+      await until("a warning", () => program.count(soon) === 1);
+      program.kill("SIGHUP");
+      await until("another", () => program.count(soon) === 2);
+    } finally {
+      assertEquals(await program.stop(), 0);
+    }
   });
 });

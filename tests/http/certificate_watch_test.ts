@@ -40,7 +40,7 @@ class Files {
       stat: (path) => {
         const file = this.#files.get(path);
         if (file === undefined) return Promise.reject(new Deno.errors.NotFound());
-        return Promise.resolve({ mtime: new Date(file.version), size: 1, ino: 1 });
+        return Promise.resolve({ mtime: new Date(file.version), ctime: null, size: 1, ino: 1 });
       },
       load: (certFile, keyFile) => {
         this.loads++;
@@ -96,17 +96,22 @@ Deno.test("poll() finds a certificate that is new at the first poll", async () =
 Deno.test("poll() finds a certificate of which the key alone is another", async () => {
   const watch = new CertificateWatch({
     log: logTo([]),
-    stat: () => Promise.resolve({ mtime: null, size: 1, ino: null }),
+    stat: () => Promise.resolve({ mtime: null, ctime: null, size: 1, ino: null }),
     load: () => Promise.resolve(certificateOf("same", "new")),
   });
   assertEquals((await watch.poll(certificateOf("same", "old")))?.key, "new");
 });
 
-Deno.test("poll() sees a change by time, size or inode of either file", async () => {
-  const fresh = () => ({ mtime: new Date(5), size: 5, ino: 5 });
-  const changes: Partial<ReturnType<typeof fresh>>[] = [{ mtime: new Date(6) }, { size: 6 }, {
-    ino: 6,
-  }];
+Deno.test("poll() sees a change by times, size or inode of either file", async () => {
+  const fresh = () => ({ mtime: new Date(5), ctime: new Date(5), size: 5, ino: 5 });
+  const changes: Partial<ReturnType<typeof fresh>>[] = [
+    { mtime: new Date(6) },
+    { ctime: new Date(6) },
+    { size: 6 },
+    {
+      ino: 6,
+    },
+  ];
   for (const change of changes) {
     for (const changed of ["c.pem", "k.pem"]) {
       const state = { "c.pem": fresh(), "k.pem": fresh() } as Record<
@@ -140,12 +145,30 @@ Deno.test("poll() logs once what is wrong with the files, and once more after a 
   files.write("new");
   for (let i = 0; i < 5; i++) assertEquals(await files.poll(), undefined);
   const line = "https keeps the previous certificate: old is not the key of new";
-  assertEquals([files.lines, files.loads], [[line], 2]);
+  assertEquals([files.lines, files.loads], [[line], 5]);
   files.write("newer");
   for (let i = 0; i < 5; i++) assertEquals(await files.poll(), undefined);
   assertEquals(files.lines, [line, line.replace(/new$/, "newer")]);
   files.write("newer", "newer");
   assertEquals(await files.poll(), "newer");
+});
+
+Deno.test("poll() finds a certificate that becomes readable, also without a new time", async () => {
+  let isReadable = true;
+  const lines: string[] = [];
+  const watch = new CertificateWatch({
+    log: logTo(lines),
+    stat: () => Promise.resolve({ mtime: null, ctime: null, size: 1, ino: 1 }),
+    load: () =>
+      isReadable
+        ? Promise.resolve(certificateOf("new"))
+        : Promise.reject(new CertificateError("key", "permission denied")),
+  });
+  isReadable = false;
+  for (let i = 0; i < 4; i++) assertEquals(await watch.poll(certificateOf("old")), undefined);
+  assertEquals(lines, ["https keeps the previous certificate: permission denied"]);
+  isReadable = true;
+  assertEquals((await watch.poll(certificateOf("old")))?.cert, "new");
 });
 
 Deno.test("poll() logs that files are gone, and finds them when they are back", async () => {

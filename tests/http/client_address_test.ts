@@ -1,11 +1,26 @@
 import { assertEquals } from "@std/assert";
-import { parseAddress, parseNetwork } from "../../lib/address.ts";
-import { Callers, clientAddress } from "../../lib/http/client_address.ts";
+import { type Address, type Network, parseAddress, parseNetwork } from "../../lib/address.ts";
+import { Callers, clientOf } from "../../lib/http/client_address.ts";
+import type { ProxyHeader } from "../../lib/proxy_header.ts";
 
-Deno.test("clientAddress() believes X-Forwarded-For as far as trusted proxies wrote it", () => {
+/** The client's address, or why it is not known. */
+function found(peer: string, headers: Headers, trusted: Network[], name: ProxyHeader): string {
+  const address = parseAddress(peer) as Address;
+  const client = clientOf({ address, text: address.text }, headers, trusted, name);
+  return client.address?.text ?? (client as { problem: string }).problem;
+}
+
+const silent = (proxy: string, header: ProxyHeader = "X-Forwarded-For") =>
+  `the proxy ${proxy} did not say, in ${header}, whom it asks for`;
+const silentToo = (proxy: string, header?: ProxyHeader) =>
+  `${silent(proxy, header)} (if it is no proxy, trusted_proxies has too much)`;
+const wrong = (proxy: string, header: ProxyHeader = "X-Forwarded-For") =>
+  `the proxy ${proxy} sent something else than an address in ${header}`;
+
+Deno.test("clientOf() believes X-Forwarded-For as far as trusted proxies wrote it", () => {
   const NETS = "127.0.0.1 10.0.0.0/8 2001:db8:1::/48";
-  const table: [string, string | undefined, string, string | undefined][] = [
-    // [peer, header, trusted, address]
+  const table: [string, string | undefined, string, string][] = [
+    // [peer, header, trusted, address or problem]
     // Nobody is trusted, or somebody else.
     ["203.0.113.7", "198.51.100.1", "", "203.0.113.7"],
     ["203.0.113.7", "198.51.100.1", NETS, "203.0.113.7"],
@@ -26,72 +41,77 @@ Deno.test("clientAddress() believes X-Forwarded-For as far as trusted proxies wr
     ["127.0.0.1", "junk, 198.51.100.1", NETS, "198.51.100.1"],
     ["127.0.0.1", "10.0.0.1, 198.51.100.1,10.2.3.4", NETS, "198.51.100.1"],
     ["127.0.0.1", "192.0.2.66,2001:db8::7 ,2001:db8:1::1, 10.2.3.4", NETS, "2001:db8::7"],
-    // All are trusted: the client is one of them.
-    ["127.0.0.1", "10.9.9.9, 10.2.3.4", NETS, "10.9.9.9"],
-    ["127.0.0.1", "127.0.0.1", NETS, "127.0.0.1"],
-    // The proxy's own request.
-    ["127.0.0.1", undefined, NETS, "127.0.0.1"],
+    // All are trusted: the first of them does not say whom it asks for.
+    ["127.0.0.1", "10.9.9.9, 10.2.3.4", NETS, silentToo("10.9.9.9")],
+    ["127.0.0.1", "127.0.0.1", NETS, silent("127.0.0.1")],
+    ["127.0.0.1", undefined, NETS, silent("127.0.0.1")],
+    ["::ffff:127.0.0.1", undefined, NETS, silent("127.0.0.1")],
+    ["127.0.0.1", "", NETS, silent("127.0.0.1")],
+    ["127.0.0.1", " \t", NETS, silent("127.0.0.1")],
     // Ports.
     ["127.0.0.1", "198.51.100.1:4711", NETS, "198.51.100.1"],
     ["127.0.0.1", "[2001:db8::7]:4711", NETS, "2001:db8::7"],
     ["127.0.0.1", "[2001:db8::7]", NETS, "2001:db8::7"],
     ["127.0.0.1", "192.0.2.66, 198.51.100.1:1, 10.2.3.4:2", NETS, "198.51.100.1"],
     // Junk where an address must be.
-    ["127.0.0.1", "", NETS, undefined],
-    ["127.0.0.1", ",", NETS, undefined],
-    ["127.0.0.1", "198.51.100.1,", NETS, undefined],
-    ["127.0.0.1", "198.51.100.1, junk", NETS, undefined],
-    ["127.0.0.1", "198.51.100.1, unknown, 10.2.3.4", NETS, undefined],
-    ["127.0.0.1", "198.51.100.1:", NETS, undefined],
-    ["127.0.0.1", "198.51.100.1:port", NETS, undefined],
-    ["127.0.0.1", "198.51.100.256", NETS, undefined],
-    ["127.0.0.1", "[2001:db8::7", NETS, undefined],
-    ["127.0.0.1", "[2001:db8::7]4711", NETS, undefined],
-    ["127.0.0.1", "[]:4711", NETS, undefined],
-    ["127.0.0.1", "for=198.51.100.1", NETS, undefined],
-    ["127.0.0.1", "198.51.100.1 10.2.3.4", NETS, undefined],
+    ["127.0.0.1", "junk, 10.2.3.4", NETS, wrong("10.2.3.4")],
+    ["127.0.0.1", ",", NETS, wrong("127.0.0.1")],
+    ["127.0.0.1", "198.51.100.1,", NETS, wrong("127.0.0.1")],
+    ["127.0.0.1", "198.51.100.1, junk", NETS, wrong("127.0.0.1")],
+    ["127.0.0.1", "198.51.100.1, unknown, 10.2.3.4", NETS, wrong("10.2.3.4")],
+    ["127.0.0.1", "198.51.100.1:", NETS, wrong("127.0.0.1")],
+    ["127.0.0.1", "198.51.100.1:port", NETS, wrong("127.0.0.1")],
+    ["127.0.0.1", "198.51.100.256", NETS, wrong("127.0.0.1")],
+    ["127.0.0.1", "[2001:db8::7", NETS, wrong("127.0.0.1")],
+    ["127.0.0.1", "[2001:db8::7]4711", NETS, wrong("127.0.0.1")],
+    ["127.0.0.1", "[]:4711", NETS, wrong("127.0.0.1")],
+    ["127.0.0.1", "for=198.51.100.1", NETS, wrong("127.0.0.1")],
+    ["127.0.0.1", "198.51.100.1 10.2.3.4", NETS, wrong("127.0.0.1")],
     // Everybody of one family is trusted.
     ["203.0.113.7", "198.51.100.1, 2001:db8::7", "0.0.0.0/0", "2001:db8::7"],
     ["2001:db8::7", "198.51.100.1", "0.0.0.0/0", "2001:db8::7"],
+    ["203.0.113.7", "198.51.100.1", "0.0.0.0/0", silentToo("198.51.100.1")],
   ];
   for (const [peer, header, nets, address] of table) {
     const headers = new Headers(header === undefined ? {} : { "x-forwarded-for": header });
     headers.set("x-real-ip", "192.0.2.99");
     const trusted = nets.split(" ").filter(Boolean).map((text) => parseNetwork(text)!);
-    const found = clientAddress(parseAddress(peer)!, headers, trusted, "X-Forwarded-For")?.text;
-    assertEquals([peer, header, nets, found], [peer, header, nets, address]);
+    const client = found(peer, headers, trusted, "X-Forwarded-For");
+    assertEquals([peer, header, nets, client], [peer, header, nets, address]);
   }
 });
 
-Deno.test("clientAddress() reads several X-Forwarded-For lines as one", () => {
+Deno.test("clientOf() reads several X-Forwarded-For lines as one", () => {
   const headers = new Headers([["x-forwarded-for", "192.0.2.66"], [
     "x-forwarded-for",
     "198.51.100.1",
   ]]);
   const trusted = [parseNetwork("127.0.0.1")!];
-  const address = clientAddress(parseAddress("127.0.0.1")!, headers, trusted, "X-Forwarded-For");
-  assertEquals(address?.text, "198.51.100.1");
+  assertEquals(found("127.0.0.1", headers, trusted, "X-Forwarded-For"), "198.51.100.1");
 });
 
-Deno.test("clientAddress() takes the one address of X-Real-IP", () => {
-  const table: [string, string | undefined, string | undefined][] = [
+Deno.test("clientOf() takes the one address of X-Real-IP", () => {
+  const table: [string, string | undefined, string][] = [
     ["127.0.0.1", "198.51.100.1", "198.51.100.1"],
     ["127.0.0.1", "2001:DB8::7", "2001:db8::7"],
     ["127.0.0.1", "[2001:db8::7]:4711", "2001:db8::7"],
     ["127.0.0.1", "198.51.100.1:4711", "198.51.100.1"],
-    ["127.0.0.1", "127.0.0.1", "127.0.0.1"],
-    ["127.0.0.1", undefined, "127.0.0.1"],
-    ["127.0.0.1", "", undefined],
-    ["127.0.0.1", "junk", undefined],
-    ["127.0.0.1", "192.0.2.66, 198.51.100.1", undefined],
+    ["127.0.0.1", "127.0.0.1", silent("127.0.0.1", "X-Real-IP")],
+    ["127.0.0.1", undefined, silent("127.0.0.1", "X-Real-IP")],
+    ["127.0.0.1", "", silent("127.0.0.1", "X-Real-IP")],
+    ["127.0.0.1", "junk", wrong("127.0.0.1", "X-Real-IP")],
+    ["127.0.0.1", "192.0.2.66, 198.51.100.1", wrong("127.0.0.1", "X-Real-IP")],
     ["203.0.113.7", "198.51.100.1", "203.0.113.7"],
   ];
   for (const [peer, header, address] of table) {
     const headers = new Headers(header === undefined ? {} : { "x-real-ip": header });
     headers.set("x-forwarded-for", "192.0.2.99");
     const trusted = [parseNetwork("127.0.0.1")!];
-    const found = clientAddress(parseAddress(peer)!, headers, trusted, "X-Real-IP")?.text;
-    assertEquals([peer, header, found], [peer, header, address]);
+    assertEquals([peer, header, found(peer, headers, trusted, "X-Real-IP")], [
+      peer,
+      header,
+      address,
+    ]);
   }
 });
 
@@ -102,7 +122,8 @@ Deno.test("Callers finds who sent a request, by the connection or by a trusted p
     ["::ffff:203.0.113.7", undefined, "203.0.113.7"],
     ["127.0.0.1", "198.51.100.1", "198.51.100.1"],
     ["127.0.0.1", "2001:DB8::7", "2001:db8::7"],
-    ["127.0.0.1", "127.0.0.1", "127.0.0.1"],
+    ["127.0.0.1", "127.0.0.1", undefined, "a client behind 127.0.0.1"],
+    ["127.0.0.1", undefined, undefined, "a client behind 127.0.0.1"],
     ["127.0.0.1", "SECRET", undefined, "a client behind 127.0.0.1"],
     ["", "198.51.100.1", undefined, "a client behind an unknown address"],
   ];

@@ -254,16 +254,25 @@ Deno.test("a trusted proxy's header tells the address, of updates and of answers
 });
 
 Deno.test("a request without an address is FAIL, with a wrong key BADKEY, and changes nothing", async () => {
-  const table: [string, Record<string, string>, string][] = [
-    ["127.0.0.1", { "x-forwarded-for": "SECRET" }, "a client behind 127.0.0.1"],
-    ["", {}, "a client behind an unknown address"],
+  const silent = "the proxy 127.0.0.1 did not say, in X-Forwarded-For, whom it asks for";
+  const wrong = "the proxy 127.0.0.1 sent something else than an address in X-Forwarded-For";
+  const table: [string, Record<string, string>, string, string][] = [
+    ["127.0.0.1", {}, "a client behind 127.0.0.1", silent],
+    ["127.0.0.1", { "x-real-ip": "203.0.113.7" }, "a client behind 127.0.0.1", silent],
+    ["127.0.0.1", { "x-forwarded-for": "SECRET" }, "a client behind 127.0.0.1", wrong],
+    [
+      "",
+      {},
+      "a client behind an unknown address",
+      "the other end of its connection has no IP address",
+    ],
   ];
-  for (const [from, headers, who] of table) {
+  for (const [from, headers, who, problem] of table) {
     const { answer, updates, lines } = setup({ trusted: ["127.0.0.1"] });
     assertEquals(await answer(`/${KEY}`, { from, headers }), "500 FAIL");
     assertEquals(await answer("/", { from, headers }), "500 FAIL");
     assertEquals(await answer("/wrong", { from, headers }), "403 BADKEY");
-    const refused = `warning: ${who} is refused: no address in its X-Forwarded-For\n`;
+    const refused = `warning: ${problem}\n`;
     assertEquals(lines, [refused, refused, `warning: unknown key from ${who}\n`]);
     assertEquals(updates, []);
   }
