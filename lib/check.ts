@@ -61,6 +61,7 @@ async function checkAll(options: CheckOptions, report: Report): Promise<void> {
   }
   if (config instanceof ConfigError) {
     for (const fault of config.faults) report.error(fault);
+    report.errors = config.count;
     return;
   }
   await checkFile(config, report);

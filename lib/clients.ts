@@ -1,7 +1,9 @@
 /** Which update key may set which hosts. Keys are held as SHA-256 digests only. */
 
+import { DigestTable, type DigestWords } from "./digest_table.ts";
 import type { Hostname } from "./hostname.ts";
-import { sha256 } from "./sha256.ts";
+import { sha256, sha256Words } from "./sha256.ts";
+import { withRoom } from "./with_room.ts";
 
 declare const isDigest: unique symbol;
 
@@ -35,18 +37,70 @@ export function keyId(keyDigest: KeyDigest): string {
   return keyDigest.slice(0, 8);
 }
 
+/** A client as it is added; a host without a TTL has that of its zone. */
+export interface NewClient {
+  readonly hosts: readonly { readonly name: Hostname; readonly ttl?: number | undefined }[];
+}
+
+/** The digest of a key in words, until the next call. */
+export function digestWords(key: string): DigestWords {
+  return sha256Words(key);
+}
+
+/** A digest in words. */
+export function wordsOf(keyDigest: KeyDigest): DigestWords {
+  return Int32Array.from({ length: 8 }, (_, i) => parseInt(keyDigest.slice(i * 8, i * 8 + 8), 16));
+}
+
+const NO_TTL = -1;
+/** Octets of names in a row. */
+const BLOCK = 2 ** 16;
+const decoder = new TextDecoder();
+
+/** All clients, in rows of numbers: a million of them take 80 MB. */
 export class Clients {
-  readonly #clients = new Map<KeyDigest, Client>();
+  readonly #ttlOf: (name: Hostname) => number;
+  readonly #digests = new DigestTable();
+  /** Of each client, in the order of the digests: how many hosts there are up to and with its own. */
+  #ends = new Int32Array(64);
+  /** Of each host: its TTL, and where its name is in #names. */
+  #ttls = new Int32Array(64);
+  #nameStarts = new Int32Array(64);
+  #nameLengths = new Uint8Array(64);
+  /** In blocks, so that a new one is had in no time; no name goes over the end of one. */
+  readonly #names: Uint8Array[] = [];
+  #namesEnd = 0;
+
+  /** @param ttlOf the TTL of a host that was added without one; it is called when the host is found */
+  constructor(ttlOf: (name: Hostname) => number = () => 0) {
+    this.#ttlOf = ttlOf;
+  }
 
   get size(): number {
-    return this.#clients.size;
+    return this.#digests.size;
   }
 
   /** Adds a client; false if another has this key. */
-  add(keyDigest: KeyDigest, client: Client): boolean {
-    if (this.#clients.has(keyDigest)) return false;
-    this.#clients.set(keyDigest, client);
+  add(keyDigest: KeyDigest, client: NewClient): boolean {
+    const words = wordsOf(keyDigest);
+    if (this.numberOf(words) >= 0) return false;
+    this.append(words, client);
     return true;
+  }
+
+  /** The number of the client with this key's digest, from 0 in the order they came; -1 if there is none. */
+  numberOf(words: DigestWords): number {
+    return this.#digests.find(words);
+  }
+
+  /** Adds a client whose key none has. */
+  append(words: DigestWords, { hosts }: NewClient): void {
+    const number = this.size;
+    let end = this.#hostsUpTo(number);
+    this.#digests.add(words);
+    for (const { name, ttl } of hosts) this.#appendHost(end++, name, ttl);
+    this.#ends = withRoom(this.#ends, number + 1);
+    this.#ends[number] = end;
   }
 
   /**
@@ -54,21 +108,71 @@ export class Clients {
    * differently, and a key may hold any character.
    */
   find(key: string): Client | undefined {
-    const client = this.#clients.get(digest(key));
+    const client = this.#client(key);
     if (client !== undefined || !key.includes("%")) return client;
     try {
-      return this.#clients.get(digest(decodeURIComponent(key)));
+      return this.#client(decodeURIComponent(key));
     } catch {
       return undefined; // Not an escape, or not UTF-8 behind it.
     }
   }
 
+  /** Every host's name, in the order of the configuration; again if several clients have it. */
+  *names(): Generator<Hostname> {
+    for (let i = 0, all = this.#hostsUpTo(this.size); i < all; i++) yield this.#name(i);
+  }
+
   /** Every host of every client, once, in the order of the configuration. */
   hosts(): Host[] {
     const hosts = new Map<Hostname, Host>();
-    for (const client of this.#clients.values()) {
-      for (const host of client.hosts) if (!hosts.has(host.name)) hosts.set(host.name, host);
+    for (let i = 0, all = this.#hostsUpTo(this.size); i < all; i++) {
+      const host = this.#host(i);
+      if (!hosts.has(host.name)) hosts.set(host.name, host);
     }
     return [...hosts.values()];
+  }
+
+  #client(key: string): Client | undefined {
+    const number = this.#digests.find(digestWords(key));
+    if (number < 0) return undefined;
+    const hosts: Host[] = [];
+    for (let i = this.#hostsUpTo(number); i < this.#ends[number]!; i++) hosts.push(this.#host(i));
+    return { hosts };
+  }
+
+  /** How many hosts the clients before this one have. */
+  #hostsUpTo(number: number): number {
+    return number === 0 ? 0 : this.#ends[number - 1]!;
+  }
+
+  #host(i: number): Host {
+    const name = this.#name(i);
+    const ttl = this.#ttls[i]!;
+    return { name, ttl: ttl === NO_TTL ? this.#ttlOf(name) : ttl };
+  }
+
+  #name(i: number): Hostname {
+    const start = this.#nameStarts[i]!;
+    const block = this.#names[Math.floor(start / BLOCK)]!;
+    const offset = start % BLOCK;
+    return decoder.decode(block.subarray(offset, offset + this.#nameLengths[i]!)) as Hostname;
+  }
+
+  #appendHost(i: number, name: Hostname, ttl = NO_TTL): void {
+    let start = this.#namesEnd;
+    const left = this.#names.length * BLOCK - start;
+    if (name.length > left) {
+      start += left;
+      this.#names.push(new Uint8Array(BLOCK));
+    }
+    this.#namesEnd = start + name.length;
+    const block = this.#names.at(-1)!;
+    for (let j = 0; j < name.length; j++) block[start % BLOCK + j] = name.charCodeAt(j);
+    this.#nameStarts = withRoom(this.#nameStarts, i + 1);
+    this.#nameStarts[i] = start;
+    this.#nameLengths = withRoom(this.#nameLengths, i + 1);
+    this.#nameLengths[i] = name.length;
+    this.#ttls = withRoom(this.#ttls, i + 1);
+    this.#ttls[i] = ttl;
   }
 }

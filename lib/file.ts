@@ -1,6 +1,8 @@
 /** Files that sftdyn is told to read. */
 
 import { errorMessage } from "./error_message.ts";
+import { atOnce, type Work } from "./slices.ts";
+import { withRoom } from "./with_room.ts";
 
 /** Reads a file's bytes, as Deno.readFile does. */
 export type ReadFile = (path: string) => Promise<Uint8Array>;
@@ -15,25 +17,79 @@ export class FileError extends Error {
  *
  * @throws {FileError} it cannot be read, or is no UTF-8 text
  */
-export async function readText(path: string, readFile: ReadFile = Deno.readFile): Promise<string> {
-  let bytes;
+export async function readText(path: string, readFile?: ReadFile): Promise<string> {
+  const octets = await readOctets(path, readFile);
+  atOnce(checkText(octets));
+  return new TextDecoder().decode(octets);
+}
+
+/**
+ * Reads a file that need not be text.
+ *
+ * @throws {FileError} it cannot be read
+ */
+export async function readOctets(
+  path: string,
+  readFile: ReadFile = readInParts,
+): Promise<Uint8Array> {
   try {
-    bytes = await readFile(path);
+    return await readFile(path);
   } catch (error) {
     throw new FileError(reason(error));
   }
-  let text;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new FileError("not a text file: it is not UTF-8");
+}
+
+/** As Deno.readFile, but a big file is neither in memory twice nor holds all else up. */
+async function readInParts(path: string): Promise<Uint8Array> {
+  using file = await Deno.open(path);
+  const { size } = await file.stat();
+  let octets = new Uint8Array(size + 1);
+  for (let end = 0;;) {
+    const count = await file.read(octets.subarray(end, end + PART));
+    if (count === null) return octets.subarray(0, end);
+    end += count;
+    octets = withRoom(octets, end + 1);
   }
-  // deno-lint-ignore no-control-regex
-  const control = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/.exec(text);
-  if (control === null) return text;
-  const hex = control[0].charCodeAt(0).toString(16).padStart(2, "0");
-  const line = text.slice(0, control.index).split("\n").length;
-  throw new FileError(`not a text file: byte 0x${hex} in line ${line}`);
+}
+
+const PART = 2 ** 20;
+/** Octets that are looked at in one step. */
+const CHUNK = 2 ** 16;
+const NEWLINE = 0x0a;
+
+/**
+ * Looks whether it is text.
+ *
+ * @throws {FileError} it is no UTF-8 text
+ */
+export function* checkText(octets: Uint8Array): Work {
+  const decoder = new TextDecoder();
+  for (let start = 0, end; start < octets.length; start = end) {
+    // No character goes over the end of a line.
+    end = octets.indexOf(NEWLINE, start + CHUNK) + 1 || octets.length;
+    const chunk = octets.subarray(start, end);
+    const text = decoder.decode(chunk);
+    if (text.includes("\ufffd") && !isUtf8(chunk)) {
+      throw new FileError("not a text file: it is not UTF-8");
+    }
+    // deno-lint-ignore no-control-regex
+    const control = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/.exec(text);
+    if (control !== null) {
+      const hex = control[0].charCodeAt(0).toString(16).padStart(2, "0");
+      const before = decoder.decode(octets.subarray(0, start)) + text.slice(0, control.index);
+      throw new FileError(`not a text file: byte 0x${hex} in line ${before.split("\n").length}`);
+    }
+    yield;
+  }
+}
+
+function isUtf8(octets: Uint8Array): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(octets);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** A path as seen from the folder of another file. */

@@ -8,6 +8,7 @@ import { delay } from "./delay.ts";
 import { createHandler, type Handler } from "./http/handler.ts";
 import { listen, type Wanted } from "./http/listener.ts";
 import type { Log } from "./log.ts";
+import { inSlices } from "./slices.ts";
 import { MemoryWatch } from "./http/memory_watch.ts";
 import { Updaters, type UpdatersSettings } from "./dns/updaters.ts";
 import { errorMessage } from "./error_message.ts";
@@ -71,9 +72,11 @@ export async function startService(
     const next = await load();
     if (isStopping) return;
     await listeners.update(wanted(next));
-    updaters.reconfigure(updatersSettings(next), next.clients.hosts());
-    handler = handlerFor(next);
-    config = next;
+    await inSlices(updaters.reconfigure(updatersSettings(next), next.clients.names(), () => {
+      handler = handlerFor(next);
+      config = next;
+    }));
+    if (isStopping) return;
     log.info(`reloaded ${config.file}: ${count(config.clients.size, "client")}`);
     warnOf(config, log);
     certificateExpiry.reset();
@@ -134,8 +137,8 @@ function warnOf({ file, clients }: Config, log: Log): void {
 /** One line, whatever went wrong. */
 function reason(error: unknown): string {
   if (!(error instanceof ConfigError)) return errorMessage(error);
-  const [first, ...more] = error.faults;
-  return more.length === 0 ? first! : `${first} (and ${more.length} more: sftdyn check lists all)`;
+  const { faults: [first], count } = error;
+  return count === 1 ? first! : `${first} (and ${count - 1} more: sftdyn check lists all)`;
 }
 
 function dateOf(date: Date): string {

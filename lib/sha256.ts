@@ -41,6 +41,13 @@ let padded = new DataView(new ArrayBuffer(8 * BLOCK));
 
 /** The SHA-256 of a text's UTF-8 form, in lower-case hex. */
 export function sha256(text: string): string {
+  sha256Words(text);
+  for (let i = 0; i < state.length; i++) padded.setInt32(i * 4, state[i]!);
+  return new Uint8Array(padded.buffer, 0, 32).toHex();
+}
+
+/** The SHA-256 as eight words, until the next call. */
+export function sha256Words(text: string): Int32Array {
   // No character takes more than three octets of UTF-8 for each of UTF-16's units.
   const most = text.length * 3 + PADDING + BLOCK;
   if (most > padded.byteLength) padded = new DataView(new ArrayBuffer(most));
@@ -53,8 +60,7 @@ export function sha256(text: string): string {
   padded.setUint32(end - 4, length << 3);
   state.set(H);
   for (let at = 0; at < end; at += BLOCK) compress(padded, at);
-  for (let i = 0; i < state.length; i++) padded.setInt32(i * 4, state[i]!);
-  return octets.subarray(0, 32).toHex();
+  return state;
 }
 
 /** Takes one block into the state (6.2.2). */

@@ -1,17 +1,13 @@
 /** [clients] of the configuration: who has which key, and which hosts it may set. */
 
-import {
-  type Client,
-  Clients,
-  digest,
-  type Host,
-  type KeyDigest,
-  parseDigest,
-} from "../clients.ts";
+import { Clients, digestWords, type NewClient, parseDigest, wordsOf } from "../clients.ts";
+import type { DigestWords } from "../digest_table.ts";
 import { errorMessage } from "../error_message.ts";
 import { type Hostname, parseHostname } from "../hostname.ts";
+import type { Work } from "../slices.ts";
+import { withRoom } from "../with_room.ts";
 import { type Faults, numberProblem, typeName } from "./settings.ts";
-import type { TomlNode, TomlTable } from "./toml.ts";
+import type { Rows, TomlNode, TomlTable } from "./toml.ts";
 
 export interface ClientTable {
   readonly clients: Clients;
@@ -27,7 +23,7 @@ export interface ClientTableOptions {
   faults: Faults;
   /** Names that belong above [clients]. */
   settings: readonly string[];
-  /** The TTL of a host whose client has none of its own; seconds. */
+  /** The TTL of a host whose client has none of its own; seconds. Asked when the file has been read. */
   ttlOf: (name: Hostname) => number;
 }
 
@@ -35,50 +31,80 @@ export interface ClientTableOptions {
 export const TTL_RANGE = { least: 0, most: 2 ** 31 - 1, isWhole: true };
 const SHORT_KEY = 16;
 
-/** Reads the table; what is at fault is missing in it. */
-export function readClientTable(
-  node: TomlNode | undefined,
-  options: ClientTableOptions,
-): ClientTable {
-  const reader = new Reader(options);
-  if (node === undefined) return reader;
-  if (node.value instanceof Map) {
-    for (const [key, client] of node.value as TomlTable) reader.read(key, client);
-  } else {
-    options.faults.add(node.line, 'clients: expected a table: [clients], then "KEY" = "HOST"');
-  }
-  return reader;
-}
+// deno-lint-ignore no-control-regex
+const STRING = /"([^"\\\x00-\x1f\x7f]*)"/g;
+/** `"KEY" = "HOST"` or `KEY = ["HOST", "HOST"]`: nearly every client, and TOML without a doubt. */
+const PLAIN_LINE = new RegExp(
+  `^(?:${STRING.source}|([A-Za-z0-9_-]+))[ \\t]*=[ \\t]*(?:${STRING.source}|` +
+    `\\[[ \\t]*(${STRING.source}(?:[ \\t]*,[ \\t]*${STRING.source})*)[ \\t]*,?[ \\t]*\\])[ \\t]*(?:#.*)?\r?$`,
+);
 
-// No fault of a client repeats any of its text: key and host may be swapped.
-class Reader implements ClientTable {
-  readonly clients = new Clients();
+/** Reads the clients one by one; what is at fault is missing. No fault repeats any of the text: key and host may be swapped. */
+export class ClientReader implements ClientTable, Rows {
+  readonly name = "clients";
+  readonly clients: Clients;
   readonly shortKeys: number[] = [];
   readonly urlKeys: number[] = [];
   plainKeys = false;
-  readonly #lines = new Map<KeyDigest, number>();
+  /** Faults so far. */
+  faultCount = 0;
+  /** The line of each client, by its number. */
+  #lines = new Int32Array(64);
   readonly #options: ClientTableOptions;
 
   constructor(options: ClientTableOptions) {
     this.#options = options;
+    this.clients = new Clients(options.ttlOf);
   }
 
-  read(key: string, { line, value }: TomlNode): void {
+  /** Reads what is not a row: a table in braces, or with a header of its own for each client. */
+  *read(node: TomlNode | undefined): Work {
+    if (node === undefined) return;
+    if (!(node.value instanceof Map)) {
+      return this.#fault(node.line, 'expected a table: [clients], then "KEY" = "HOST"');
+    }
+    for (const [key, client] of node.value as TomlTable) {
+      this.take(key, client);
+      yield;
+    }
+  }
+
+  takeLine(text: string, line: number): boolean {
+    const match = PLAIN_LINE.exec(text);
+    if (match === null) return false;
+    const [, quoted, bare, host, hosts] = match;
+    const value = host ?? Array.from(hosts!.matchAll(STRING), ([, host]) => host);
+    this.take(quoted ?? bare!, { line, value });
+    return true;
+  }
+
+  lineOf(name: string): number | undefined {
+    const number = this.clients.numberOf(digestWords(name));
+    return number < 0 ? undefined : this.#lines[number];
+  }
+
+  take(key: string, { line, value }: TomlNode): void {
     if (this.#options.settings.includes(key)) {
       return this.#fault(line, `${key} belongs above [clients]`);
     }
-    const keyDigest = this.#readKey(key, line);
+    const digest = this.#readKey(key, line);
+    const number = digest === undefined ? -1 : this.clients.numberOf(digest);
+    if (number >= 0) {
+      return this.#fault(line, `this key is already in line ${this.#lines[number]}`);
+    }
     const client = this.#readClient(line, value);
-    if (keyDigest === undefined || client === undefined) return;
-    if (this.clients.add(keyDigest, client)) this.#lines.set(keyDigest, line);
-    else this.#fault(line, `this key is already in line ${this.#lines.get(keyDigest)}`);
+    if (digest === undefined) return;
+    this.#lines = withRoom(this.#lines, this.clients.size + 1);
+    this.#lines[this.clients.size] = line;
+    this.clients.append(digest, client);
   }
 
   #fault(line: number, problem: string): void {
+    this.faultCount++;
     this.#options.faults.add(line, `clients: ${problem}`);
   }
 
-  #readClient(line: number, value: unknown): Client | undefined {
+  #readClient(line: number, value: unknown): NewClient {
     if (!(value instanceof Map)) return { hosts: this.#readHosts(line, value, undefined) };
     const table = value as TomlTable;
     const isKnown = [...table.keys()].every((name) => name === "host" || name === "ttl");
@@ -89,14 +115,16 @@ class Reader implements ClientTable {
     const host = table.get("host");
     if (host !== undefined) return { hosts: this.#readHosts(line, host.value, ttl) };
     if (isKnown) this.#fault(line, 'host is missing: expected { host = "HOST" }');
+    return { hosts: [] };
   }
 
-  #readHosts(line: number, value: unknown, ttl: number | undefined): Host[] {
+  #readHosts(line: number, value: unknown, ttl: number | undefined): NewClient["hosts"] {
     const names: unknown[] = Array.isArray(value) ? value : [value];
     if (names.length === 0) {
       this.#fault(line, 'the list of hosts is empty: expected ["HOST", "HOST"]');
     }
-    const hosts = new Map<Hostname, Host>();
+    const hosts: { name: Hostname; ttl: number | undefined }[] = [];
+    const seen = names.length > 1 ? new Set<Hostname>() : undefined;
     for (const text of names) {
       if (typeof text !== "string") {
         const expected = 'expected "HOST", ["HOST", "HOST"] or { host = "HOST" }';
@@ -105,13 +133,14 @@ class Reader implements ClientTable {
       }
       try {
         const name = parseHostname(text);
-        if (hosts.has(name)) this.#fault(line, "a host is listed twice");
-        hosts.set(name, { name, ttl: ttl ?? this.#options.ttlOf(name) });
+        if (seen?.has(name)) this.#fault(line, "a host is listed twice");
+        seen?.add(name);
+        hosts.push({ name, ttl });
       } catch (error) {
         this.#fault(line, errorMessage(error));
       }
     }
-    return [...hosts.values()];
+    return hosts;
   }
 
   #readTtl(node: TomlNode | undefined): number | undefined {
@@ -122,13 +151,13 @@ class Reader implements ClientTable {
   }
 
   /** The digest of a client's key; undefined if the key is at fault. */
-  #readKey(key: string, line: number): KeyDigest | undefined {
+  #readKey(key: string, line: number): DigestWords | undefined {
     if (/^sha256:/i.test(key)) {
       const parsed = parseDigest(key.slice("sha256:".length));
       if (parsed === undefined) {
         this.#fault(line, 'expected 64 hex digits after "sha256:", as `sftdyn key` prints them');
       }
-      return parsed;
+      return parsed && wordsOf(parsed);
     }
     if (key === "" || key === "?") return void this.#fault(line, "the key is empty");
     if (key.startsWith("/")) {
@@ -136,7 +165,7 @@ class Reader implements ClientTable {
     }
     this.plainKeys = true;
     if (/^https?:\/\//i.test(key)) this.urlKeys.push(line);
-    else if ([...key].length < SHORT_KEY) this.shortKeys.push(line);
-    return digest(key);
+    else if (key.length < 2 * SHORT_KEY && [...key].length < SHORT_KEY) this.shortKeys.push(line);
+    return digestWords(key);
   }
 }

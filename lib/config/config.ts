@@ -4,15 +4,16 @@ import { type Network, parseNetwork } from "../address.ts";
 import type { Clients } from "../clients.ts";
 import { closestWord } from "../closest_word.ts";
 import { type Endpoint, endpointText, parseListen, parseNameserver } from "../endpoint.ts";
-import { FileError, type ReadFile, readText, relativeTo } from "../file.ts";
+import { checkText, FileError, type ReadFile, readOctets, readText, relativeTo } from "../file.ts";
 import { parseZoneName } from "../hostname.ts";
 import { type Certificate, CertificateError, loadCertificate } from "../http/certificate.ts";
 import type { Nameserver } from "../nameserver.ts";
 import { PROXY_HEADERS, type ProxyHeader } from "../proxy_header.ts";
+import { inSlices } from "../slices.ts";
 import { type Zone, Zones } from "../zones.ts";
-import { type ClientTable, readClientTable, TTL_RANGE } from "./client_table.ts";
+import { ClientReader, type ClientTable, TTL_RANGE } from "./client_table.ts";
 import { Faults, type NumberRange, type Setting, settingOf, typeName } from "./settings.ts";
-import { parseToml, type TomlNode, type TomlTable } from "./toml.ts";
+import { type Fault, readToml, type TomlNode, type TomlTable } from "./toml.ts";
 
 export interface Config extends ClientTable {
   readonly file: string;
@@ -46,7 +47,8 @@ export interface Overrides {
 /** Everything that is wrong with a configuration, a line each. */
 export class ConfigError extends Error {
   override name = "ConfigError";
-  constructor(readonly faults: readonly string[]) {
+  /** @param count how many they are; the last line may stand for many */
+  constructor(readonly faults: readonly string[], readonly count = faults.length) {
     super(faults.join("\n"));
   }
 }
@@ -95,45 +97,50 @@ export async function loadConfig(
   overrides: Overrides = {},
   { readFile, cwd = Deno.cwd }: ConfigEnvironment = {},
 ): Promise<Config> {
-  let text;
+  let octets;
   try {
-    text = await readText(file, readFile);
+    octets = await readOctets(file, readFile);
+    await inSlices(checkText(octets));
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
     throw new ConfigError([`${file}: ${error.message}`]);
   }
-  return await new Loader(file, parseToml(text), overrides, { readFile, cwd }).load();
+  return await new Loader(file, overrides, { readFile, cwd }).load(octets);
 }
 
 class Loader {
   readonly #faults: Faults;
+  #toml: TomlTable = new Map();
 
   constructor(
     readonly file: string,
-    readonly toml: ReturnType<typeof parseToml>,
     readonly overrides: Overrides,
     readonly environment: Required<ConfigEnvironment>,
   ) {
     this.#faults = new Faults(file);
   }
 
-  async load(): Promise<Config> {
-    for (const { line, problem } of this.toml.faults) this.#faults.add(line, problem);
-    this.#refuseUnknown(this.toml.table, NAMES, "; keys belong under [clients]");
-    const http = this.#listeners("http");
-    const https = this.#listeners("https");
-    this.#checkListeners(http, https);
-    const ttl = this.#faults.number(this.#setting("ttl"), TTL_RANGE) ?? DEFAULT_TTL;
-    const nameserver: Nameserver = {
-      endpoint: this.#endpoint(this.#setting("nameserver")),
-      keyFile: await this.#keyFile(this.#setting("nskeyfile")),
-    };
-    const zones = new Zones(await this.#readZones(nameserver, ttl));
-    const table = readClientTable(this.toml.table.get("clients"), {
+  async load(octets: Uint8Array): Promise<Config> {
+    let zones = new Zones();
+    let ttl = DEFAULT_TTL;
+    const table = new ClientReader({
       faults: this.#faults,
       settings: NAMES,
       ttlOf: (name) => zones.of(name)?.ttl ?? ttl,
     });
+    const onFault = ({ line, problem }: Fault) => this.#faults.add(line, problem);
+    this.#toml = await inSlices(readToml(octets, { onFault, rows: table }));
+    this.#refuseUnknown(this.#toml, NAMES, "; keys belong under [clients]");
+    const http = this.#listeners("http");
+    const https = this.#listeners("https");
+    this.#checkListeners(http, https, this.#faults.count === table.faultCount);
+    ttl = this.#faults.number(this.#setting("ttl"), TTL_RANGE) ?? DEFAULT_TTL;
+    const nameserver: Nameserver = {
+      endpoint: this.#endpoint(this.#setting("nameserver")),
+      keyFile: await this.#keyFile(this.#setting("nskeyfile")),
+    };
+    zones = new Zones(await this.#readZones(nameserver, ttl));
+    await inSlices(table.read(this.#toml.get("clients")));
     const config: Config = {
       file: this.file,
       http,
@@ -151,14 +158,14 @@ class Loader {
       urlKeys: table.urlKeys,
       plainKeys: table.plainKeys,
     };
-    if (!this.#faults.isEmpty) throw new ConfigError(this.#faults.lines);
+    if (this.#faults.count > 0) throw new ConfigError(this.#faults.lines, this.#faults.count);
     return config;
   }
 
   #setting(name: Name): Setting | undefined {
     const override = this.overrides[name as keyof Overrides];
     if (override !== undefined) return { line: undefined, place: `--${name}`, value: override };
-    return settingOf(name, this.toml.table.get(name));
+    return settingOf(name, this.#toml.get(name));
   }
 
   /** @param place in front of the fault, for a table inside */
@@ -199,10 +206,10 @@ class Loader {
     return endpoints;
   }
 
-  #checkListeners(http: Endpoint[], https: Endpoint[]): void {
+  #checkListeners(http: Endpoint[], https: Endpoint[], isSure: boolean): void {
     // What is misspelt or no TOML may have been one of them.
     const isUnset = this.#setting("http") === undefined && this.#setting("https") === undefined;
-    if (isUnset && this.#faults.isEmpty) {
+    if (isUnset && isSure) {
       this.#faults.add(undefined, 'nothing to listen on: set http = "8080", or https, or both');
     }
     const seen = new Set<string>();
@@ -242,7 +249,7 @@ class Loader {
   }
 
   async #readZones(above: Nameserver, ttl: number): Promise<Zone[]> {
-    const node = this.toml.table.get("zones");
+    const node = this.#toml.get("zones");
     if (node === undefined) return [];
     if (!(node.value instanceof Map)) {
       this.#faults.add(node.line, 'zones: expected a table: [zones."dyn.example"]');

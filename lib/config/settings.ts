@@ -1,5 +1,6 @@
 /** One setting of a configuration: where it stands, its value, and what is wrong with it. */
 
+import { count } from "../count.ts";
 import { errorMessage } from "../error_message.ts";
 import type { TomlNode } from "./toml.ts";
 
@@ -11,30 +12,38 @@ export interface Setting {
   readonly value: unknown;
 }
 
-/** Everything that is wrong with a file, in the order of its lines. */
+/** How many faults of a file are told: the first ones help, and a million lines would not. */
+const MAX_FAULTS = 100;
+
+/** What is wrong with a file, in the order of its lines. */
 export class Faults {
-  readonly #faults: { line: number; text: string }[] = [];
+  #faults: { line: number; text: string }[] = [];
+  #count = 0;
 
   constructor(readonly file: string) {}
 
-  get isEmpty(): boolean {
-    return this.#faults.length === 0;
+  /** How many there are, told or not. */
+  get count(): number {
+    return this.#count;
   }
 
-  /** A line each. */
+  /** A line each; the last one says how many more there are. */
   get lines(): string[] {
-    return this.#faults.toSorted((a, b) => a.line - b.line).map(({ text }) => text);
+    this.#keepFirst();
+    const lines = this.#faults.map(({ text }) => text);
+    const more = this.#count - lines.length;
+    return more === 0 ? lines : [...lines, `${this.file}: and ${count(more, "more fault")}`];
   }
 
   /** @param line undefined if the fault is none of one line */
   add(line: number | undefined, problem: string): void {
     const place = line === undefined ? this.file : `${this.file}: line ${line}`;
-    this.#faults.push({ line: line ?? Infinity, text: `${place}: ${problem}` });
+    this.#push(line ?? Infinity, `${place}: ${problem}`);
   }
 
   /** A fault in a setting, wherever it stands. */
   of({ line, place }: Setting, problem: string): void {
-    if (line === undefined) this.#faults.push({ line: 0, text: `${place}: ${problem}` });
+    if (line === undefined) this.#push(0, `${place}: ${problem}`);
     else this.add(line, `${place}: ${problem}`);
   }
 
@@ -63,6 +72,17 @@ export class Faults {
     const problem = numberProblem(setting.value, range);
     if (problem === undefined) return setting.value as number;
     this.of(setting, problem);
+  }
+
+  #push(line: number, text: string): void {
+    this.#count++;
+    this.#faults.push({ line, text });
+    // They do not come in the order of their lines.
+    if (this.#faults.length >= 20 * MAX_FAULTS) this.#keepFirst();
+  }
+
+  #keepFirst(): void {
+    this.#faults = this.#faults.toSorted((a, b) => a.line - b.line).slice(0, MAX_FAULTS);
   }
 }
 

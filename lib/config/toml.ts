@@ -1,11 +1,12 @@
 /**
  * TOML text to a tree in which every name knows its line, with all faults of
- * the text at once. The library parses one value at a time; where statements
- * (`NAME = VALUE` and `[TABLE]`) begin and end is found here. No fault repeats
- * any of the text: a statement may hold a secret.
+ * the text at once. The library parses one value at a time. No fault repeats any
+ * of the text: a statement may hold a secret.
  */
 
 import { parse } from "@std/toml";
+import { atOnce, type Work } from "../slices.ts";
+import { type Statement, StatementScanner } from "./statement_scanner.ts";
 
 export interface TomlNode {
   /** Counted from 1. */
@@ -24,13 +25,20 @@ export interface Fault {
   readonly problem: string;
 }
 
-interface Statement {
-  line: number;
-  text: string;
-  /** Where the `=` stands in the text, or -1. */
-  equals: number;
-  /** What is open at its end: a quote or a bracket. */
-  unclosed: string;
+/** A table that is too big for a tree: who reads it takes each entry as it comes. */
+export interface Rows {
+  /** The table's name. */
+  readonly name: string;
+  take(name: string, node: TomlNode): void;
+  /** Takes a line if it is a plain one, of no other syntax than a string, an `=` and strings. */
+  takeLine(text: string, line: number): boolean;
+  /** Where the entry with this name was; undefined if none was. */
+  lineOf(name: string): number | undefined;
+}
+
+export interface TomlOptions {
+  onFault: (fault: Fault) => void;
+  rows?: Rows;
 }
 
 /** A part of a name: bare, or in quotes of either kind. */
@@ -39,66 +47,110 @@ const DOTTED = `\\s*(?:${PART.source})(?:\\s*\\.\\s*(?:${PART.source}))*\\s*`;
 const NAME = new RegExp(`^${DOTTED}$`);
 const HEADER = new RegExp(`^\\[(${DOTTED})\\]\\s*(?:#.*)?$`);
 
-/** Parses a whole file; what is in faults is missing in the table. */
+/** Parses a whole text; what is in faults is missing in the table. */
 export function parseToml(text: string): { table: TomlTable; faults: Fault[] } {
-  const root: TomlTable = new Map();
   const faults: Fault[] = [];
-  const headers = new Map<string, number>();
-  let table: TomlTable | undefined = root;
-  for (const statement of statements(text.replaceAll("\r\n", "\n"))) {
-    const { line } = statement;
+  const onFault = (fault: Fault) => void faults.push(fault);
+  const table = atOnce(readToml(new TextEncoder().encode(text), { onFault }));
+  return { table, faults };
+}
+
+/** Parses a whole file. What is at fault is missing in the table, as is what rows took. */
+export function* readToml(octets: Uint8Array, { onFault, rows }: TomlOptions): Work<TomlTable> {
+  const scanner = new StatementScanner(octets);
+  const tree = new Tree(rows);
+  while (!scanner.isAtEnd) {
+    yield;
+    if (!scanner.skipSpace()) continue;
+    const { line } = scanner;
+    if (tree.hasRows && rows!.takeLine(scanner.peekLine(), line)) {
+      scanner.skipLine();
+      continue;
+    }
+    const statement = yield* scanner.read();
     try {
-      if (statement.text.startsWith("[")) {
-        // After a broken header, the names that follow belong to no known table.
-        table = undefined;
-        table = openTable(root, statement, headers);
-      } else {
-        const { path, value } = parseStatement(statement);
-        if (table !== undefined) add(table, path, value, line);
-      }
+      tree.take(statement);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      faults.push({ line, problem: error.message });
+      onFault({ line, problem: error.message });
     }
   }
-  return { table: root, faults };
+  return tree.root;
 }
 
-function openTable(root: TomlTable, statement: Statement, headers: Map<string, number>): TomlTable {
-  const { line, text } = statement;
-  if (text.startsWith("[[")) {
-    throw new RangeError("lists of tables are not used here: expected [NAME]");
-  }
-  const path = parseName(HEADER.exec(text)?.[1] ?? "");
-  if (path === undefined) {
-    throw new RangeError(
-      "not a table's name: expected [NAME], with quotes around special characters",
-    );
-  }
-  let table = root;
-  for (const name of path) table = openPart(table, name, line);
-  const before = headers.get(JSON.stringify(path));
-  if (before !== undefined) throw new RangeError(`this table is already in line ${before}`);
-  headers.set(JSON.stringify(path), line);
-  return table;
-}
+/** What the statements so far make. */
+class Tree {
+  readonly root: TomlTable = new Map();
+  readonly #headers = new Map<string, number>();
+  readonly #rows: Rows | undefined;
+  /** Where the next statement belongs; undefined after a broken header: it belongs to no known table. */
+  #table: TomlTable | undefined = this.root;
 
-function add(table: TomlTable, path: string[], value: unknown, line: number): void {
-  for (const name of path.slice(0, -1)) table = openPart(table, name, line);
-  const name = path.at(-1)!;
-  const before = table.get(name);
-  if (before) throw new RangeError(`this name is already in line ${before.line}`);
-  table.set(name, toNode(value, line));
-}
-
-/** The table of this name, new or not. */
-function openPart(table: TomlTable, name: string, line: number): TomlTable {
-  const node: TomlNode = table.get(name) ?? { line, value: new Map() };
-  if (!(node.value instanceof Map) || node.isInline) {
-    throw new RangeError(`this name already has a value, in line ${node.line}`);
+  constructor(rows: Rows | undefined) {
+    this.#rows = rows;
   }
-  table.set(name, node);
-  return node.value;
+
+  /** Whether a plain line here is a row, and nothing that is in the tree can be the same. */
+  get hasRows(): boolean {
+    return this.#table !== undefined && this.#table.size === 0 && this.#areRows(this.#table);
+  }
+
+  /** @throws {RangeError} what is wrong with the statement */
+  take(statement: Statement): void {
+    const text = statement.text.trimStart();
+    // White space that is no ASCII.
+    if (text === "" || text.startsWith("#")) return;
+    if (text.startsWith("[")) {
+      this.#table = undefined;
+      this.#table = this.#open(text, statement.line);
+    } else {
+      const { path, value } = parseStatement(statement);
+      if (this.#table !== undefined) this.#add(this.#table, path, value, statement.line);
+    }
+  }
+
+  #open(text: string, line: number): TomlTable {
+    if (text.startsWith("[[")) {
+      throw new RangeError("lists of tables are not used here: expected [NAME]");
+    }
+    const path = parseName(HEADER.exec(text)?.[1] ?? "");
+    if (path === undefined) {
+      throw new RangeError(
+        "not a table's name: expected [NAME], with quotes around special characters",
+      );
+    }
+    let table = this.root;
+    for (const name of path) table = this.#openPart(table, name, line);
+    const before = this.#headers.get(JSON.stringify(path));
+    if (before !== undefined) throw new RangeError(`this table is already in line ${before}`);
+    this.#headers.set(JSON.stringify(path), line);
+    return table;
+  }
+
+  #add(table: TomlTable, path: string[], value: unknown, line: number): void {
+    for (const name of path.slice(0, -1)) table = this.#openPart(table, name, line);
+    const name = path.at(-1)!;
+    const before = table.get(name);
+    if (before) throw new RangeError(`this name is already in line ${before.line}`);
+    const node = toNode(value, line);
+    if (this.#areRows(table)) this.#rows!.take(name, node);
+    else table.set(name, node);
+  }
+
+  /** The table of this name, new or not. */
+  #openPart(table: TomlTable, name: string, line: number): TomlTable {
+    const row = this.#areRows(table) ? this.#rows!.lineOf(name) : undefined;
+    const node: TomlNode = table.get(name) ?? { line, value: new Map() };
+    if (row !== undefined || !(node.value instanceof Map) || node.isInline) {
+      throw new RangeError(`this name already has a value, in line ${row ?? node.line}`);
+    }
+    table.set(name, node);
+    return node.value;
+  }
+
+  #areRows(table: TomlTable): boolean {
+    return this.#rows !== undefined && this.root.get(this.#rows.name)?.value === table;
+  }
 }
 
 function toNode(value: unknown, line: number): TomlNode {
@@ -114,14 +166,13 @@ function isTree(value: unknown): value is Record<string, unknown> {
 
 /** @throws {RangeError} what is wrong and what would be right, without the text */
 function parseStatement(
-  { text, equals, unclosed }: Statement,
+  { name, value, unclosed }: Statement,
 ): { path: string[]; value: unknown } {
-  const path = parseName(text.slice(0, Math.max(0, equals)));
-  const parsed = parseValue(text.slice(equals + 1));
-  if (unclosed === "" && path !== undefined && parsed !== undefined) {
-    return { path, value: parsed.value };
-  }
-  throw new RangeError(explain(text, equals, unclosed, path));
+  if (unclosed !== "") throw new RangeError(`${unclosed} is not closed`);
+  const path = parseName(name ?? "");
+  const parsed = path && parseValue(value);
+  if (path === undefined || parsed === undefined) throw new RangeError(explain(name, path, value));
+  return { path, value: parsed.value };
 }
 
 /** A dotted name, its parts bare or in quotes; undefined if it is none. */
@@ -157,18 +208,12 @@ function parseValue(text: string): { value: unknown } | undefined {
   }
 }
 
-function explain(
-  text: string,
-  equals: number,
-  unclosed: string,
-  path: string[] | undefined,
-): string {
-  if (unclosed !== "") return `${unclosed} is not closed`;
-  if (equals < 0) return 'expected NAME = VALUE or [TABLE] (a comment begins with "#")';
+function explain(name: string | undefined, path: string[] | undefined, text: string): string {
+  if (name === undefined) return 'expected NAME = VALUE or [TABLE] (a comment begins with "#")';
   if (path === undefined) {
     return 'not a valid name before "=": put it in quotes, "NAME" = VALUE';
   }
-  const value = text.slice(equals + 1).trim();
+  const value = text.trim();
   if (value === "" || value.startsWith("#")) return 'the value after "=" is missing';
   if (/^(True|False|None)\b/.test(value)) return "not a valid value: expected true or false";
   if (/^[+-]?[\d_.]+$/.test(value)) {
@@ -183,85 +228,4 @@ function explain(
   }
   if (value.startsWith("{")) return 'not a valid table: expected { NAME = "VALUE", NAME = NUMBER }';
   return "not a valid value: something follows its end";
-}
-
-/** Cuts the text where TOML's statements end: at line ends outside brackets and quotes. */
-function* statements(text: string): Generator<Statement> {
-  let position = 0, line = 1;
-  while (position < text.length) {
-    const char = text[position]!;
-    if (/\s/.test(char)) {
-      if (char === "\n") line++;
-      position++;
-    } else if (char === "#") position = lineEnd(text, position);
-    else {
-      let statement = scan(text, position, true);
-      // What is never closed swallows the rest of the file: look at the first line alone.
-      if (statement.unclosed !== "") statement = scan(text, position, false);
-      yield { ...statement, line };
-      line += countLines(statement.text);
-      position += statement.text.length;
-    }
-  }
-}
-
-function lineEnd(text: string, position: number): number {
-  const end = text.indexOf("\n", position);
-  return end < 0 ? text.length : end;
-}
-
-function countLines(text: string): number {
-  let lines = 0;
-  for (let i = text.indexOf("\n"); i >= 0; i = text.indexOf("\n", i + 1)) lines++;
-  return lines;
-}
-
-function scan(text: string, start: number, manyLines: boolean): Omit<Statement, "line"> {
-  const isHeader = text[start] === "[";
-  let position = start, equals = -1, depth = 0, unclosed = "";
-  while (position < text.length) {
-    const char = text[position]!;
-    if (char === "\n" && (depth === 0 || !manyLines || isHeader)) break;
-    if (char === "#") position = lineEnd(text, position);
-    else if (char === '"' || char === "'") {
-      const end = endOfQuote(text, position, manyLines);
-      if (end === undefined) {
-        unclosed = `a quote (${char})`;
-        position = lineEnd(text, position);
-        break;
-      }
-      position = end;
-    } else {
-      if (char === "[" || char === "{") depth++;
-      if ((char === "]" || char === "}") && depth > 0) depth--;
-      if (char === "=" && equals < 0) equals = position - start;
-      position++;
-    }
-  }
-  if (unclosed === "" && depth > 0) unclosed = "a bracket";
-  return { text: text.slice(start, position), equals, unclosed };
-}
-
-/** The position after the quoted text that starts here, or undefined if it does not end. */
-function endOfQuote(text: string, start: number, manyLines: boolean): number | undefined {
-  const quote = text[start]!;
-  const triple = quote.repeat(3);
-  if (text.startsWith(triple, start)) {
-    for (let i = start + 3; i < text.length; i++) {
-      if (text[i] === "\n" && !manyLines) return undefined;
-      if (text[i] === "\\" && quote === '"') i++;
-      else if (text.startsWith(triple, i)) {
-        // Up to two quotes may stand before the closing three.
-        let end = i + 3;
-        while (text[end] === quote && end < i + 5) end++;
-        return end;
-      }
-    }
-    return undefined;
-  }
-  for (let i = start + 1; i < text.length && text[i] !== "\n"; i++) {
-    if (text[i] === "\\" && quote === '"') i++;
-    else if (text[i] === quote) return i + 1;
-  }
-  return undefined;
 }

@@ -4,10 +4,11 @@
  */
 
 import { local } from "../address.ts";
-import type { Host } from "../clients.ts";
 import type { Change } from "../change.ts";
 import { count } from "../count.ts";
+import type { Hostname } from "../hostname.ts";
 import { limitRate, type Log } from "../log.ts";
+import type { Work } from "../slices.ts";
 import type { Zones } from "../zones.ts";
 import { addressText, HostRecord, type Pending, type Result } from "./host_record.ts";
 import { Lane } from "./lane.ts";
@@ -113,23 +114,33 @@ export class Updater {
     for (const record of this.#records.values()) this.#stopWaiting(record);
   }
 
+  /** The hosts of which something is known or wanted; again if both of a host's records are. */
+  *names(): Generator<Hostname> {
+    for (const { name } of this.#records.values()) yield name;
+  }
+
   /**
-   * Goes on with other settings. What waits is not lost, and what is known stays
-   * known, unless nobody has the host any more.
+   * Goes on with other settings at once. What is left to do is returned: what
+   * waits is not lost, and what is known stays known, unless nobody has the host
+   * any more.
    */
-  reconfigure(settings: UpdaterSettings, hosts: readonly Host[]): void {
+  reconfigure(settings: UpdaterSettings, isKept: (name: Hostname) => boolean): Work {
     this.#options = { ...this.#options, ...settings };
-    const names = new Set(hosts.map(({ name }) => name));
+    for (const [name, queue] of this.#queues) {
+      if (queue.isIdle) this.#queues.delete(name);
+    }
+    return this.#reconsider(isKept);
+  }
+
+  *#reconsider(isKept: (name: Hostname) => boolean): Work {
     for (const [key, record] of this.#records) {
+      yield;
       this.#stopWaiting(record);
-      if (names.has(record.name)) continue;
+      if (isKept(record.name)) continue;
       // Another may change it from now on.
       record.known = undefined;
       const isIdle = record.pending === undefined && !record.isBusy && !record.isInDoubt;
       if (isIdle) this.#records.delete(key);
-    }
-    for (const [name, queue] of this.#queues) {
-      if (queue.isIdle) this.#queues.delete(name);
     }
   }
 

@@ -1,9 +1,10 @@
 /** The update engines of all nameservers, and which of them a change goes to. */
 
-import type { Host } from "../clients.ts";
 import type { Change } from "../change.ts";
+import type { Hostname } from "../hostname.ts";
 import type { Log } from "../log.ts";
 import { type Nameserver, nameserverId } from "../nameserver.ts";
+import type { Work } from "../slices.ts";
 import type { Zones } from "../zones.ts";
 import type { Result } from "./host_record.ts";
 import { Nsupdate } from "./nsupdate.ts";
@@ -42,12 +43,13 @@ export class Updaters {
   #retired: Nsupdate[] = [];
   #settings: UpdatersSettings;
   #default!: Updater;
+  #isFlushed = false;
 
   constructor({ log, connect = connectTo, ...settings }: UpdatersOptions) {
     this.#log = log;
     this.#connect = connect;
     this.#settings = settings;
-    this.#apply(settings, []);
+    this.#apply(settings, new Set());
   }
 
   /**
@@ -64,6 +66,7 @@ export class Updaters {
 
   /** Changes that wait for their record's interval are made now, and later ones at once. */
   flush(): void {
+    this.#isFlushed = true;
     for (const { updater } of this.#engines.values()) updater.flush();
   }
 
@@ -71,10 +74,35 @@ export class Updaters {
    * Goes on with other settings, with fresh sessions that read their key files
    * anew. What waits is not lost, and what is known stays known, unless the
    * nameserver is another or nobody has the host any more.
+   *
+   * @param hosts everyone's, who is served with the new settings
+   * @param onApplied called in the moment in which the settings take effect
    */
-  reconfigure(settings: UpdatersSettings, hosts: readonly Host[]): void {
+  *reconfigure(
+    settings: UpdatersSettings,
+    hosts: Iterable<Hostname>,
+    onApplied = () => {},
+  ): Work {
+    const known = new Set<Hostname>();
+    for (const { updater } of this.#engines.values()) {
+      for (const name of updater.names()) {
+        known.add(name);
+        yield;
+      }
+    }
+    const kept = new Set<Hostname>();
+    if (known.size > 0) {
+      for (const name of hosts) {
+        if (known.has(name)) kept.add(name);
+        yield;
+      }
+    }
+    // What is being ended gets no fresh sessions.
+    if (this.#isFlushed) return;
     this.#settings = settings;
-    this.#apply(settings, hosts);
+    const left = this.#apply(settings, kept);
+    onApplied();
+    for (const work of left) yield* work;
   }
 
   /** Ends all sessions. */
@@ -107,7 +135,9 @@ export class Updaters {
     return this.#engines.get(nameserverId(zone.nameserver))!.updater;
   }
 
-  #apply(settings: UpdatersSettings, hosts: readonly Host[]): void {
+  /** Returns what is left to do with the records. */
+  #apply(settings: UpdatersSettings, kept: ReadonlySet<Hostname>): Work[] {
+    const left: Work[] = [];
     const { nameserver, zones, timeout } = settings;
     const former = new Map(this.#engines);
     this.#engines.clear();
@@ -121,10 +151,11 @@ export class Updaters {
         const updater = new Updater({ ...settings, nsupdate, log: this.#log });
         this.#engines.set(id, { updater, nsupdate });
       } else {
-        const isOwn = ({ name }: Host) =>
+        const isOwn = (name: Hostname) =>
           nameserverId(zones.of(name)?.nameserver ?? nameserver) === id;
-        const own = zones.all.length === 0 ? hosts : hosts.filter(isOwn);
-        engine.updater.reconfigure({ ...settings, nsupdate }, own);
+        const isKept = (name: Hostname) =>
+          kept.has(name) && (zones.all.length === 0 || isOwn(name));
+        left.push(engine.updater.reconfigure({ ...settings, nsupdate }, isKept));
         this.#retire(engine.nsupdate);
         this.#engines.set(id, { updater: engine.updater, nsupdate });
       }
@@ -135,6 +166,7 @@ export class Updaters {
       this.#retire(nsupdate);
     }
     this.#default = this.#engines.get(nameserverId(nameserver))!.updater;
+    return left;
   }
 }
 

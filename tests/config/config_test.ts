@@ -698,3 +698,45 @@ Deno.test("loadConfig() notes keys that look like a whole URL", async () => {
   );
   assertEquals([urlKeys, shortKeys, clients.size], [[3], [4], 2]);
 });
+
+Deno.test("loadConfig() tells the first hundred faults, and how many more there are", async () => {
+  const fewer = await faultsOf(withClients("x\n".repeat(100)));
+  assertEquals(fewer.length, 100);
+  for (const [count, more] of [[101, "1 more fault"], [4000, "3900 more faults"]] as const) {
+    const text = withClients("x\n".repeat(count));
+    const error = await assertRejects(() => load(text), ConfigError);
+    assertEquals(error.count, count);
+    assertEquals([error.faults.length, error.faults[100]], [101, `${FILE}: and ${more}`]);
+    assertMatch(error.faults[99]!, /: line 102: /);
+  }
+  // Those that are found last may be in the first lines.
+  const [first] = await faultsOf(`ttl = -1\n${withClients("x\n".repeat(4000))}`);
+  assertMatch(first!, /: line 1: ttl/);
+});
+
+Deno.test("loadConfig() reads a client's plain line as it reads any other", async () => {
+  const lines = [
+    `"abc" = "a.dyn.example"`,
+    `"abc" = [ "a.dyn.example" , "b.dyn.example", ] # a comment`,
+    `  abc = "A.dyn.example." \r`,
+    `"é#[=" = ["a.dyn.example"]`,
+    `"ttl" = "a.dyn.example"`,
+    `"abc" = ["a.dyn.example", "a.dyn.example"]`,
+    `"abc" = "a.dyn.example" b`,
+    `"a\\u0062c" = "a.dyn.example"`,
+    `"abc" = "1.2.3.4"`,
+  ];
+  // After a client with a table of its own, each line is read as TOML.
+  const other = '[clients.other]\nhost = "o.dyn.example"\n';
+  const outcome = async (text: string) => {
+    const faults = await faultsOf(text);
+    if (faults.length > 0) return faults.map((fault) => fault.replace(/line \d+/, "line"));
+    const { clients } = await load(text);
+    return ["abc", "é#[="].map((key) => plain(clients.find(key)));
+  };
+  for (const line of lines) {
+    const alone = await outcome(`http = "1"\n[clients]\n${line}\n`);
+    const beside = await outcome(`http = "1"\n${other}[clients]\n${line}\n`);
+    assertEquals([line, alone], [line, beside]);
+  }
+});

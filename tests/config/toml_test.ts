@@ -275,3 +275,48 @@ Deno.test("parseToml() reads plain values as the library does", () => {
   }
   assert(understood > 2000, `${understood}`);
 });
+
+Deno.test("parseToml() takes no longer for a fault because there are many others", () => {
+  // In quadratic time each of these would take minutes.
+  const count = 20_000;
+  const lines = [
+    "a = [",
+    "a = {",
+    'a = "x',
+    "a = 'x",
+    "a = [ '''x",
+    "a = [ \"\"\" ''' x",
+    "a = [ ] ] [ [",
+    "[a",
+    "x",
+  ];
+  for (const line of lines) {
+    // The last line is odd in all of them: quotes that were open are so still.
+    const { faults } = parseToml(`${line}\n`.repeat(count + 1));
+    assertEquals([line, faults.length], [line, count + 1]);
+    assertEquals([line, faults.at(-1)!.line], [line, count + 1]);
+  }
+});
+
+Deno.test("parseToml() knows after a fault which statements of many lines end, and which do not", () => {
+  const { table, faults } = parseToml(`a = [
+b = [
+  1, # ]
+  2,
+]
+c = """
+[
+"""
+d = [ "]", """
+]""" ]
+e = [ [
+f = 1
+`);
+  assertEquals(faults.map(({ line }) => line), [1, 11]);
+  assertEquals(flat(table), { b: [2, [1, 2]], c: [6, "[\n"], d: [9, ["]", "]"]], f: [12, 1] });
+});
+
+Deno.test("parseToml() reads a list of very many lines", () => {
+  const lines = Array.from({ length: 5000 }, (_, i) => `  ${i},\n`).join("");
+  assertEquals(read(`a = [\n${lines}]\nb = 1`).b, [5003, 1]);
+});

@@ -6,6 +6,7 @@ import { Updaters } from "../../lib/dns/updaters.ts";
 import { parseHostname, parseZoneName } from "../../lib/hostname.ts";
 import { createLog } from "../../lib/log.ts";
 import { type Nameserver, nameserverText } from "../../lib/nameserver.ts";
+import { atOnce } from "../../lib/slices.ts";
 import { Zones } from "../../lib/zones.ts";
 import { withFakeTime } from "../fake_time.ts";
 import { FakeNameserver } from "./fake_nameserver.ts";
@@ -26,7 +27,7 @@ function zones(...all: [string, Nameserver][]): Zones {
   })));
 }
 
-const hosts = (...names: string[]) => names.map((name) => ({ name: parseHostname(name), ttl: 30 }));
+const hosts = (...names: string[]) => names.map(parseHostname);
 
 /** Two nameservers that both have all zones, and what goes to each. */
 async function withServers(
@@ -90,13 +91,13 @@ Deno.test("reconfigure() keeps what is known, but not of a host that another nam
     const h = change("h.a.example", "192.0.2.9");
     const own = hosts("h.a.example");
     assertEquals(await updaters.set([h]), ["OK"]);
-    updaters.reconfigure({ ...SETTINGS, zones: zones(["b.example", B]) }, own);
+    atOnce(updaters.reconfigure({ ...SETTINGS, zones: zones(["b.example", B]) }, own));
     assertEquals(updaters.set([h]), ["UPTODATE"]);
-    updaters.reconfigure({ ...SETTINGS, zones: zones(["a.example", B]) }, own);
+    atOnce(updaters.reconfigure({ ...SETTINGS, zones: zones(["a.example", B]) }, own));
     assertEquals(await updaters.set([change("h.a.example", "192.0.2.8")]), ["OK"]);
     assertEquals(b.lookUp("h.a.example"), "192.0.2.8");
     const asked = a.count("ask");
-    updaters.reconfigure({ ...SETTINGS, zones: zones() }, own);
+    atOnce(updaters.reconfigure({ ...SETTINGS, zones: zones() }, own));
     assertEquals(await updaters.set([h]), ["UPTODATE"]);
     assertEquals(a.count("ask"), asked + 1);
   });
@@ -104,10 +105,10 @@ Deno.test("reconfigure() keeps what is known, but not of a host that another nam
 
 Deno.test("flush() makes what waits for its interval now, at every nameserver", async () => {
   await withServers(async (updaters, a, b) => {
-    updaters.reconfigure(
+    atOnce(updaters.reconfigure(
       { ...SETTINGS, zones: zones(["b.example", B]), minInterval: 3_600_000 },
       hosts("x.a.example", "x.b.example"),
-    );
+    ));
     const set = (text: string) =>
       updaters.set([change("x.a.example", text), change("x.b.example", text)]);
     assertEquals(await set("192.0.2.8"), ["OK", "OK"]);

@@ -5,6 +5,7 @@ import type { Change } from "../../lib/change.ts";
 import { type Result, Updater, type UpdaterOptions } from "../../lib/dns/updater.ts";
 import { parseHostname } from "../../lib/hostname.ts";
 import type { Log } from "../../lib/log.ts";
+import { atOnce } from "../../lib/slices.ts";
 import { type Zone, Zones } from "../../lib/zones.ts";
 import type { FakeTime } from "../fake_time.ts";
 import { SimulatedNameserver } from "./simulated_nameserver.ts";
@@ -80,8 +81,7 @@ export class World {
   /** Goes on with these settings besides those that there are. */
   reconfigure(settings: Partial<UpdaterOptions>, names: string[] = [A, B, C]): void {
     Object.assign(this.settings, settings);
-    const hosts = names.map((name) => ({ name: parseHostname(name), ttl: 30 }));
-    this.updater.reconfigure(this.settings, hosts);
+    atOnce(this.updater.reconfigure(this.settings, (name) => names.includes(name)));
   }
 
   /** How many messages of each kind there were: asks, sets. */

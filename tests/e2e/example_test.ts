@@ -28,6 +28,8 @@ Deno.test("sftdyn.toml.example with everything uncommented serves its clients", 
         .replace("127.0.0.1:53", `127.0.0.1:${named.port}`);
       await Deno.writeTextFile(`${folder}/sftdyn.toml`, adapted);
       const program = await Sftdyn.start([`${folder}/sftdyn.toml`], { listeners: 2 });
+      // With everything uncommented, 127.0.0.1 is a proxy.
+      const from = ["-H", "X-Forwarded-For: 192.0.2.1"];
       const url = `http://127.0.0.1:${http}`;
       const keys: [key: string, ...hosts: string[]][] = [
         ["example", "host"],
@@ -37,12 +39,17 @@ Deno.test("sftdyn.toml.example with everything uncommented serves its clients", 
         ["otherkeyotherkey", "home", "*.home"],
       ];
       for (const [key, ...hosts] of keys) {
-        assertEquals(await curl(`${url}/${key}`), "200 OK", key);
+        assertEquals(await curl(...from, `${url}/${key}`), "200 OK", key);
         for (const host of hosts) {
-          assertEquals(await named.dig(`${host}.dyn.sft.mx`, "A"), ["127.0.0.1"], host);
+          assertEquals(await named.dig(`${host}.dyn.sft.mx`, "A"), ["192.0.2.1"], host);
         }
         assertEquals(
-          await curl("--cacert", `${folder}/cert.pem`, `https://127.0.0.1:${https}/${key}`),
+          await curl(
+            ...from,
+            "--cacert",
+            `${folder}/cert.pem`,
+            `https://127.0.0.1:${https}/${key}`,
+          ),
           "200 UPTODATE",
         );
       }

@@ -46,7 +46,7 @@ Deno.test("a bad configuration stops the start with status 2 and says where and 
         "twice",
         `http = "8080"\n[clients]\n"${KEY}" = "a.dyn.example"\n"${KEY}" = "b.dyn.example"\n`,
         [
-          /line 4: this name is already in line 3/,
+          /line 4: clients: this key is already in line 3/,
         ],
       ],
       [

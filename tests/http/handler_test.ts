@@ -130,6 +130,8 @@ Deno.test("a key is found with its query, without its slashes, and percent-decod
     ["/%3Fhostname=h%26password%3dp", "query.dyn.example"],
     ["/a,b", "comma.dyn.example"],
     ["/a%2Cb", "comma.dyn.example"],
+    [`/${KEY}?`, "a.dyn.example"],
+    ["/a%2Cb?", "comma.dyn.example"],
   ];
   for (const [target, host] of table) {
     const { answer, updates } = setup();
@@ -140,7 +142,7 @@ Deno.test("a key is found with its query, without its slashes, and percent-decod
 
 Deno.test("an unknown key is BADKEY and changes nothing", async () => {
   const { answer, updates } = setup();
-  const targets = [`/${KEY}x`, `/${KEY}/`, `/${KEY}?`, `/x/../${KEY}`, "/%", "/a%252Cb"];
+  const targets = [`/${KEY}x`, `/${KEY}/`, `/${KEY}??`, `/x/../${KEY}`, "/%", "/a%252Cb"];
   for (const target of targets) {
     assertEquals([target, await answer(target)], [target, "403 BADKEY"]);
   }
