@@ -59,7 +59,12 @@ export interface RecordName {
 /** Where the message goes: a zone's name, or undefined: nsupdate finds the zone of the one record. */
 export type ZoneName = string | undefined;
 
-export type FindOptions = Pick<SendOptions, "onZone" | "signal">;
+export interface FindOptions extends Pick<SendOptions, "onZone" | "signal"> {
+  /** Called as soon as it has a session: until then it waits for others, not for the nameserver. */
+  onSent?: (() => void) | undefined;
+  /** The part of all sessions that it shares with others of its kind; asked while it waits. */
+  share?: (() => number) | undefined;
+}
 
 /** The session is of no more use after these; a fresh one may do better. */
 const TRY_AFRESH: Reply["kind"][] = ["tsig", "badkey", "unsigned-soa", "ended", "garbled"];
@@ -114,12 +119,9 @@ export class Nsupdate {
   async ask(
     zone: ZoneName,
     records: readonly Change[],
-    { onZone, signal }: FindOptions = {},
+    options: FindOptions = {},
   ): Promise<Answer> {
-    return await this.#firstAnswer(
-      (options) => this.#ask(zone, records, options),
-      { onZone, signal },
-    );
+    return await this.#firstAnswer((own) => this.#ask(zone, records, own), options);
   }
 
   /**
@@ -129,13 +131,16 @@ export class Nsupdate {
   async set(
     zone: ZoneName,
     changes: readonly Change[],
-    { onZone }: FindOptions = {},
+    { onZone, onSent, share }: FindOptions = {},
   ): Promise<Answer> {
     let found = zone;
     const foundZone = once(onZone);
+    const sent = Promise.withResolvers<void>();
     const send = ({ signal }: AbortController) =>
       this.#set(zone, changes, {
         signal,
+        share,
+        onSent: () => (sent.resolve(), onSent?.()),
         onZone: (name) => {
           found = name;
           foundZone(name);
@@ -143,7 +148,7 @@ export class Nsupdate {
       });
     const first = new AbortController();
     const answer = send(first);
-    if (!await this.#isLost(answer)) return await answer;
+    if (!await this.#isLost(answer, sent.promise)) return await answer;
     if (found === undefined) {
       // The question for the zone got lost: as far as can be known, nothing was sent yet.
       first.abort();
@@ -193,18 +198,20 @@ export class Nsupdate {
   /** Sends what changes nothing, and once more if it may have got lost: whichever is answered. */
   async #firstAnswer(
     run: (options: FindOptions) => Promise<Answer>,
-    { onZone, signal }: FindOptions,
+    { onZone, signal, onSent, share }: FindOptions,
   ): Promise<Answer> {
     const first = new AbortController();
     const second = new AbortController();
     const abort = () => (first.abort(), second.abort());
+    const sent = Promise.withResolvers<void>();
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) abort();
     const foundZone = once(onZone);
-    const send = ({ signal }: AbortController) => run({ onZone: foundZone, signal });
+    const send = ({ signal }: AbortController) =>
+      run({ onZone: foundZone, signal, share, onSent: () => (sent.resolve(), onSent?.()) });
     const answer = send(first);
     try {
-      if (!await this.#isLost(answer) || signal?.aborted) return await answer;
+      if (!await this.#isLost(answer, sent.promise) || signal?.aborted) return await answer;
       const again = send(second).then((again) => isAnswer(again) ? again : answer);
       return await Promise.race([answer, again]);
     } finally {
@@ -245,7 +252,8 @@ export class Nsupdate {
   }
 
   /** Whether the answer is not there in time, and may have got lost. */
-  async #isLost(answer: Promise<Answer>): Promise<boolean> {
+  async #isLost(answer: Promise<Answer>, sent: Promise<void>): Promise<boolean> {
+    await Promise.race([answer, sent]);
     const late = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => late.resolve(this.#isHere), LOST);
     try {
@@ -259,7 +267,7 @@ export class Nsupdate {
     zone: ZoneName,
     records: readonly RecordName[],
     lines: string[],
-    { onZone, signal }: FindOptions = {},
+    { onZone, signal, onSent, share }: FindOptions = {},
   ): Promise<Answer | Reply & { kind: "rcode" }> {
     const script = `${zone === undefined ? "" : `zone ${zone}.\n`}${lines.join("")}send\n`;
     const found = (name: string) => {
@@ -271,11 +279,12 @@ export class Nsupdate {
     const attempt = (isFirst: boolean) =>
       this.#pool.with(use, async (session, renew): Promise<Reply> => {
         if (signal?.aborted) return { kind: "aborted", reason: "not waited for" };
+        onSent?.();
         const reply = await session.send(script, options);
         if (reply.kind !== "rcode") session.kill();
         if (isFirst && MAKES_OLD.includes(reply.kind)) renew();
         return reply;
-      });
+      }, share);
     try {
       let reply = await attempt(true);
       if (TRY_AFRESH.includes(reply.kind) && !this.#isClosed) reply = await attempt(false);

@@ -33,6 +33,8 @@ interface Pooled {
   readonly use: SessionUse;
   readonly startedAt: number;
   readonly generation: number;
+  /** The share of what it works for. */
+  share: number;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
@@ -59,15 +61,16 @@ export class SessionPool {
   /**
    * Runs with a session that nobody else has meanwhile. Where run calls renew,
    * all that were started before count as useless, too: they may know an old key.
+   * All work with this share of the sessions or a smaller one has no more of them at a time.
    *
    * @throws what start throws
    */
   async with<T>(
     use: SessionUse,
     run: (session: Session, renew: () => void) => Promise<T>,
+    share: () => number = () => 1,
   ): Promise<T> {
-    const pooled = await this.#take(use);
-    this.#busy.add(pooled);
+    const pooled = await this.#take(use, share);
     try {
       return await run(pooled.session, () => {
         if (pooled.generation === this.#generation) this.#generation++;
@@ -96,16 +99,19 @@ export class SessionPool {
     return this.#counts["in a zone"] + this.#counts.finding;
   }
 
-  async #take(use: SessionUse): Promise<Pooled> {
+  async #take(use: SessionUse, shareOf: () => number): Promise<Pooled> {
     while (true) {
       if (this.#isClosed) throw new Error(STOPPING);
+      const share = shareOf();
       const found = this.#idle.findLastIndex((pooled) => pooled.use === use);
-      if (found >= 0) {
+      if (!this.#isWithin(share)) {
+        await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      } else if (found >= 0) {
         const [pooled] = this.#idle.splice(found, 1);
         clearTimeout(pooled!.timer);
-        if (this.#isUsable(pooled!)) return pooled!;
+        if (this.#isUsable(pooled!)) return this.#lend(pooled!, share);
         this.#end(pooled!);
-      } else if (this.#mayStart(use)) return await this.#start(use);
+      } else if (this.#mayStart(use)) return await this.#start(use, share);
       else if (this.#count >= this.#options.max && this.#idle.length > 0) {
         this.#end(this.#idle.shift()!);
       } else {
@@ -116,12 +122,26 @@ export class SessionPool {
     }
   }
 
+  /** Whether one more may work with this share. */
+  #isWithin(share: number): boolean {
+    if (share >= 1) return true;
+    let count = 0;
+    for (const pooled of this.#busy) if (pooled.share <= share) count++;
+    return count < Math.max(1, share * this.#options.max);
+  }
+
+  #lend(pooled: Pooled, share: number): Pooled {
+    pooled.share = share;
+    this.#busy.add(pooled);
+    return pooled;
+  }
+
   #mayStart(use: SessionUse): boolean {
     const { max, now } = this.#options;
     return this.#count < max && (this.#counts[use] === 0 || now() >= this.#startAt);
   }
 
-  async #start(use: SessionUse): Promise<Pooled> {
+  async #start(use: SessionUse, share: number): Promise<Pooled> {
     const { start, now } = this.#options;
     this.#counts[use]++;
     const generation = this.#generation;
@@ -134,7 +154,7 @@ export class SessionPool {
         await session.end();
         throw new Error(STOPPING);
       }
-      return { session, use, startedAt, generation, timer: undefined };
+      return this.#lend({ session, use, startedAt, generation, share, timer: undefined }, share);
     } catch (error) {
       this.#leave(use);
       throw error;

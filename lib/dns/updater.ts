@@ -15,7 +15,7 @@ import { Lane } from "./lane.ts";
 import { type MessageKind, MessageLimit } from "./message_limit.ts";
 import { type Answer, isAnswer, type Nsupdate, parentOf } from "./nsupdate.ts";
 import { Pace } from "./pace.ts";
-import { type Item, type Part, partsOf, ZoneQueue } from "./zone_queue.ts";
+import { type Item, type Part, partsOf, UNKNOWN_SHARE, ZoneQueue } from "./zone_queue.ts";
 
 export type { Result };
 
@@ -365,12 +365,15 @@ export class Updater {
   ): Promise<void> {
     const { nsupdate, log, now } = this.#options;
     log.debug(`${kind} of ${items.length} in ${queue.name}`);
-    const startedAt = now();
-    const end = queue.begin(startedAt);
-    const answer = await nsupdate[kind](queue.name, items.map(({ change }) => change));
-    end();
+    let sentAt = now();
+    const message = queue.begin();
+    const answer = await nsupdate[kind](queue.name, items.map(({ change }) => change), {
+      onSent: () => message.sent(sentAt = now()),
+      share: () => queue.share(now()),
+    });
+    message.end();
     if (isAnswer(answer)) {
-      this.#pace.add(now() - startedAt);
+      this.#pace.add(now() - sentAt);
       queue.answered(now());
     }
     const isNotAll = answer.kind === "no" || answer.kind === "refused";
@@ -401,7 +404,7 @@ export class Updater {
     const silence = new AbortController();
     let queue: ZoneQueue | undefined;
     let end: (() => void) | undefined;
-    const startedAt = now();
+    let sentAt = now();
     // What is silent keeps nobody else from being found.
     let timer = setTimeout(release, this.#pace.silence);
     const onZone = (zone: string) => {
@@ -410,7 +413,7 @@ export class Updater {
       tellNeighbours();
       const mayAbort = kind === "ask";
       if (mayAbort && queue.isSilent(now())) return silence.abort();
-      end = queue.begin(now());
+      end = queue.begin(now()).end;
       if (queue.underWay <= MAX_FOUND) release();
       timer = setTimeout(() => {
         if (mayAbort && this.#finding.size > 0) silence.abort();
@@ -419,12 +422,14 @@ export class Updater {
     };
     const answer = await nsupdate[kind](undefined, [item.change], {
       onZone,
+      onSent: () => sentAt = now(),
+      share: () => this.#queueOf(record)?.share(now()) ?? UNKNOWN_SHARE,
       signal: silence.signal,
     });
     clearTimeout(timer);
     end?.();
     if (isAnswer(answer)) {
-      this.#pace.add(now() - startedAt);
+      this.#pace.add(now() - sentAt);
       queue?.answered(now());
     }
     if (answer.kind === "late") queue?.late(now());

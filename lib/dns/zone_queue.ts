@@ -27,6 +27,9 @@ export interface Siblings {
 
 /** Milliseconds for which a refusal makes unproven records go alone, and a silence all that comes late. */
 const DISTRUST = 60_000;
+/** Of all sessions, what silent zones may have, and with them those that have not answered yet. */
+const SILENT_SHARE = 0.25;
+export const UNKNOWN_SHARE = 0.75;
 /** Of parts, messages at a time. */
 const MAX_APART = 8;
 
@@ -73,11 +76,21 @@ export class ZoneQueue {
     return this.#underWay.size;
   }
 
-  /** Begins a message; returns what ends it. */
-  begin(now: number): () => void {
+  /** Begins a message, which is sent now or, undefined, waits for a session. */
+  begin(sentAt?: number): { sent: (now: number) => void; end: () => void } {
     const id = Symbol();
-    this.#underWay.set(id, now);
-    return () => this.#underWay.delete(id);
+    const sent = (now: number) => {
+      this.#underWay.delete(id);
+      this.#underWay.set(id, now);
+    };
+    sent(sentAt ?? Infinity);
+    return { sent, end: () => this.#underWay.delete(id) };
+  }
+
+  /** The part of the sessions that zones like this one share: the last ones are for those that answer. */
+  share(now: number): number {
+    if (this.isSilent(now) || this.#lateAt > this.#answeredAt) return SILENT_SHARE;
+    return this.#answeredAt === -Infinity ? UNKNOWN_SHARE : 1;
   }
 
   /** It has said something. */
@@ -95,7 +108,7 @@ export class ZoneQueue {
    */
   isSilent(now: number): boolean {
     for (const at of this.#underWay.values()) {
-      if (at >= this.#answeredAt) return now - at >= this.pace.silence;
+      if (at !== Infinity && at >= this.#answeredAt) return now - at >= this.pace.silence;
     }
     return false;
   }

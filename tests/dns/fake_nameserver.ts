@@ -64,7 +64,7 @@ export class FakeNameserver implements Pick<Nsupdate, "ask" | "set"> {
     kind: Message["kind"],
     zone: string | undefined,
     records: readonly Change[],
-    { onZone, signal }: FindOptions = {},
+    { onZone, onSent, signal }: FindOptions = {},
   ): Promise<Answer> {
     const texts = records.map(({ name, type, address }) =>
       `${name} ${type} ${address?.text ?? "none"}`
@@ -75,6 +75,7 @@ export class FakeNameserver implements Pick<Nsupdate, "ask" | "set"> {
       this.#records.add(name);
     }
     assert(zone !== undefined || records.length === 1, "several records without a zone");
+    onSent?.();
     this.messages.push({ kind, zone, records: texts });
     this.mostUnderWay = Math.max(this.mostUnderWay, ++this.underWay);
     try {

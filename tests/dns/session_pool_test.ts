@@ -37,7 +37,11 @@ function fake({ now }: FakeTime, options: Partial<SessionPoolOptions> = {}) {
 }
 
 /** Something that runs until it is told to end. */
-function work(pool: SessionPool, use: "in a zone" | "finding" = "in a zone") {
+function work(
+  pool: SessionPool,
+  use: "in a zone" | "finding" = "in a zone",
+  share?: () => number,
+) {
   const ending = Promise.withResolvers<void>();
   const made: { session: Session | undefined; end: () => void; done: Promise<void> } = {
     session: undefined,
@@ -45,7 +49,7 @@ function work(pool: SessionPool, use: "in a zone" | "finding" = "in a zone") {
     done: pool.with(use, async (session) => {
       made.session = session;
       await ending.promise;
-    }),
+    }, share),
   };
   return made;
 }
@@ -71,6 +75,30 @@ test("no session is used twice at a time, and no more than max there are", async
   assert(works[4]!.session === undefined);
   for (const { end } of works) end();
   await Promise.all(works.map(({ done }) => done));
+  await pool.close();
+});
+
+test("what has a share of the sessions leaves the others to the rest", async (time) => {
+  const { pool, sessions } = fake(time, { max: 4 });
+  let share = 0.25;
+  const silent = [1, 2, 3].map(() => work(pool, "in a zone", () => share));
+  const unknown = [1, 2, 3].map(() => work(pool, "in a zone", () => 0.75));
+  await settle();
+  const haveOne = (works: { session: unknown }[]) =>
+    works.map(({ session }) => session !== undefined);
+  assertEquals(haveOne(silent), [true, false, false]);
+  assertEquals(haveOne(unknown), [true, true, false]);
+  const healthy = work(pool);
+  await settle();
+  assert(healthy.session !== undefined);
+  assertEquals(sessions.length, 4);
+  // The share is asked for anew when one is free: it may answer again by then.
+  share = 1;
+  healthy.end();
+  await settle();
+  assertEquals(haveOne(silent), [true, true, false]);
+  for (const { end } of [...silent, ...unknown]) end();
+  await Promise.all([...silent, ...unknown].map(({ done }) => done));
   await pool.close();
 });
 

@@ -141,6 +141,7 @@ export class SimulatedNameserver {
     if (this.#count > this.maxSessions) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
+    options.onSent?.();
     const aborted = Promise.withResolvers<Answer>();
     const abort = () => aborted.resolve({ kind: "aborted", reason: "not waited for" });
     options.signal?.addEventListener("abort", abort);

@@ -48,7 +48,7 @@ Deno.test("partsOf() keeps every item, in order, and counts what is broken", () 
 Deno.test("a zone is silent when what was sent last got no answer for a while", () => {
   const zone = queue();
   assertEquals(zone.isSilent(0), false);
-  const ends = [zone.begin(1000), zone.begin(1100)];
+  const ends = [zone.begin(1000).end, zone.begin(1100).end];
   assertEquals(zone.isSilent(1000 + SILENCE - 1), false);
   assertEquals(zone.isSilent(1000 + SILENCE), true);
   ends[0]!();
@@ -60,7 +60,7 @@ Deno.test("a zone is silent when what was sent last got no answer for a while", 
 
 Deno.test("a zone that answered what was sent later is not silent", () => {
   const zone = queue();
-  const end = zone.begin(1000);
+  const end = zone.begin(1000).end;
   zone.answered(1200);
   assertEquals(zone.isSilent(5000), false);
   zone.begin(5000);
@@ -87,8 +87,31 @@ Deno.test("a zone is idle when nothing waits and nothing is under way", () => {
   zone.sets.add(record);
   assert(!zone.isIdle);
   zone.sets.clear();
-  const end = zone.begin(0);
+  const end = zone.begin(0).end;
   assertEquals([zone.isIdle, zone.underWay], [false, 1]);
   end();
   assert(zone.isIdle);
+});
+
+Deno.test("a message that waits for a session is no silence until it was sent", () => {
+  const zone = queue();
+  const message = zone.begin();
+  zone.begin();
+  assertEquals([zone.isSilent(100_000), zone.underWay], [false, 2]);
+  message.sent(100_000);
+  assertEquals(zone.isSilent(100_000 + SILENCE - 1), false);
+  assertEquals(zone.isSilent(100_000 + SILENCE), true);
+});
+
+Deno.test("a zone that answers may have all sessions, a new one most, a silent one few", () => {
+  const zone = queue();
+  assertEquals(zone.share(0), 0.75);
+  zone.answered(1000);
+  assertEquals(zone.share(1000), 1);
+  zone.late(2000);
+  assertEquals(zone.share(1_000_000), 0.25);
+  zone.answered(1_000_001);
+  assertEquals(zone.share(1_000_001), 1);
+  zone.begin(1_000_002);
+  assertEquals(zone.share(1_000_002 + SILENCE), 0.25);
 });
