@@ -9,7 +9,6 @@ import { createHandler, type Handler } from "./http/handler.ts";
 import { listen, type Wanted } from "./http/listener.ts";
 import type { Log } from "./log.ts";
 import { inSlices } from "./slices.ts";
-import { MemoryWatch } from "./http/memory_watch.ts";
 import { Updaters, type UpdatersSettings } from "./dns/updaters.ts";
 import { errorMessage } from "./error_message.ts";
 
@@ -35,7 +34,6 @@ export interface Service {
 }
 
 const CERTIFICATE_INTERVAL = 60_000;
-const MEMORY_INTERVAL = 10_000;
 
 /**
  * Loads the configuration and serves.
@@ -99,13 +97,11 @@ export async function startService(
     log.info(`https uses a new certificate, valid until ${dateOf(certificate.notAfter)}`);
   }
 
-  const memoryWatch = new MemoryWatch();
   const every = async (ms: number, poll: () => unknown) => {
     while (await delay(ms), !isStopping) poll();
   };
   void every(certificateInterval, () => inTurn(renew, "certificate not renewed"));
   void every(certificateInterval, sayExpiry);
-  void every(MEMORY_INTERVAL, () => memoryWatch.poll());
   return {
     reload: () => inTurn(reload, "not reloaded, nothing has changed"),
     async stop(grace) {
@@ -125,9 +121,10 @@ function updatersSettings(config: Config): UpdatersSettings {
   return { nameserver, zones, timeout, minInterval, recheck };
 }
 
-/** What is to be listened on. */
-function wanted({ http, https, certificate }: Config): Wanted {
-  return { http, https, certificate };
+/** Where to listen, and for whom. */
+function wanted(config: Config): Wanted {
+  const { http, https, certificate, trustedProxies, maxConnections } = config;
+  return { http, https, certificate, trustedProxies, maxConnections };
 }
 
 function warnOf({ file, clients }: Config, log: Log): void {

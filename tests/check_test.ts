@@ -60,6 +60,7 @@ function configOf(changes: Partial<Config> = {}): Config {
     timeout: 1000,
     minInterval: 5000,
     recheck: 300_000,
+    maxConnections: 1000,
     trustedProxies: [],
     proxyHeader: "X-Forwarded-For",
     clients: clientsOf(["a.dyn.example"]),

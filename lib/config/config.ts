@@ -30,6 +30,8 @@ export interface Config extends ClientTable {
   readonly minInterval: number;
   /** Milliseconds for which what the nameserver said is believed. */
   readonly recheck: number;
+  /** At a time, and as many of trusted proxies. */
+  readonly maxConnections: number;
   readonly trustedProxies: readonly Network[];
   readonly proxyHeader: ProxyHeader;
   readonly clients: Clients;
@@ -71,6 +73,7 @@ const NAMES = [
   "timeout",
   "min_interval",
   "recheck",
+  "max_connections",
   "trusted_proxies",
   "proxy_header",
   "zones",
@@ -85,6 +88,8 @@ const TIMEOUT = { default: 10, least: 1, most: 300 };
 /** A request waits as long, and clients do not wait for ever. */
 const MIN_INTERVAL = { default: 5, least: 0, most: 3600 };
 const RECHECK = { default: 300, least: 0, most: 7 * 24 * 3600 };
+/** README says what each costs. */
+const MAX_CONNECTIONS = { default: 1000, least: 10, most: 20_000, isWhole: true };
 const SECOND = 1000;
 
 /**
@@ -151,6 +156,7 @@ class Loader {
       timeout: this.#milliseconds("timeout", TIMEOUT),
       minInterval: this.#milliseconds("min_interval", MIN_INTERVAL),
       recheck: this.#milliseconds("recheck", RECHECK),
+      maxConnections: this.#maxConnections(),
       trustedProxies: this.#trustedProxies(),
       proxyHeader: this.#proxyHeader(),
       clients: table.clients,
@@ -187,6 +193,11 @@ class Loader {
   /** A setting in seconds. */
   #milliseconds(name: Name, { default: ifUnset, ...range }: NumberRange & { default: number }) {
     return SECOND * (this.#faults.number(this.#setting(name), range) ?? ifUnset);
+  }
+
+  #maxConnections(): number {
+    const { default: ifUnset, ...range } = MAX_CONNECTIONS;
+    return this.#faults.number(this.#setting("max_connections"), range) ?? ifUnset;
   }
 
   #listeners(name: "http" | "https"): Endpoint[] {

@@ -1,23 +1,25 @@
-/** The HTTP and HTTPS servers: started, changed while they serve, stopped. */
+/** Everything from the public ports to the handler: started, changed while it serves, stopped. */
 
 import { type Certificate, isSameCertificate } from "./certificate.ts";
+import { delay } from "../delay.ts";
 import { type Endpoint, endpointText } from "../endpoint.ts";
-import { explain, HttpServer, ListenError, type Serve, type ServerParts } from "./http_server.ts";
-import { HttpsServers } from "./https_server.ts";
-import { limitRate } from "../log.ts";
+import { type DoorSettings, FrontDoor } from "./front_door.ts";
+import { limitRate, type Log } from "../log.ts";
+import { explain, HttpPort, HttpsPort, isTaken, ListenError, type Port } from "./port.ts";
+import { type Serve, Server, type ServerOptions } from "./server.ts";
 
 export { ListenError, type Serve };
 
-/** Where to listen. */
-export interface Wanted {
+/** Where to listen, and for whom. */
+export interface Wanted extends DoorSettings {
   http: readonly Endpoint[];
   https: readonly Endpoint[];
   /** Needed for https. */
   certificate: Certificate | undefined;
 }
 
-export interface ListenOptions extends Wanted, Pick<ServerParts, "handler" | "log"> {
-  serve?: Serve;
+export interface ListenOptions extends Wanted, Pick<ServerOptions, "handler" | "serve"> {
+  log: Log;
 }
 
 export interface Listeners {
@@ -35,48 +37,53 @@ export interface Listeners {
   stop(grace: number): Promise<void>;
 }
 
-type Stoppable = Pick<HttpServer, "stop">;
-
 /** One entry of `http` or `https`. */
 interface Listener {
   readonly scheme: "http" | "https";
   readonly endpoint: Endpoint;
 }
 
-/** Milliseconds that a port which another of our servers gives up may take to become free. */
-const HANDOVER = 1000;
-
 /**
- * Starts all servers.
+ * Starts all listeners.
  *
  * @throws {ListenError} one cannot be started; then none is left running
  */
 export async function listen(
-  { handler, log, serve = Deno.serve, ...wanted }: ListenOptions,
+  { handler, log, serve, ...wanted }: ListenOptions,
 ): Promise<Listeners> {
-  const servers = new Servers({ handler, log, complain: limitRate(log.error), serve });
+  const complain = limitRate(log.error);
+  const server = new Server({ handler, log, complain, ...serve && { serve } });
+  const { trustedProxies, maxConnections } = wanted;
+  const warn = limitRate(log.warning);
+  const door = new FrontDoor({ server, warn, complain, trustedProxies, maxConnections });
+  const ports = new Ports({ server, door, log, complain });
   try {
-    await servers.update(wanted);
+    await ports.update(wanted);
   } catch (error) {
-    await servers.stop(0);
+    await ports.stop(0);
     throw error;
   }
-  return servers;
+  return ports;
 }
 
-class Servers implements Listeners {
-  readonly #parts: ServerParts;
-  /** By scheme and endpoint. */
-  readonly #listeners = new Map<string, Listener & { servers: Stoppable[] }>();
-  /** Those that are stopping and still answer. */
-  readonly #ending = new Set<Promise<unknown>>();
-  #https: HttpsServers | undefined;
+interface PortsParts {
+  server: Server;
+  door: FrontDoor;
+  log: Log;
+  complain: (problem: string) => void;
+}
 
-  constructor(parts: ServerParts) {
+class Ports implements Listeners {
+  readonly #parts: PortsParts;
+  /** By scheme and endpoint. */
+  readonly #listeners = new Map<string, Listener & { ports: Port[] }>();
+  #certificate: Certificate | undefined;
+
+  constructor(parts: PortsParts) {
     this.#parts = parts;
   }
 
-  async update({ http, https, certificate }: Wanted): Promise<void> {
+  async update({ http, https, certificate, ...settings }: Wanted): Promise<void> {
     const wanted = new Map<string, Listener>();
     for (const [scheme, endpoints] of [["http", http], ["https", https]] as const) {
       for (const endpoint of endpoints) {
@@ -87,102 +94,73 @@ class Servers implements Listeners {
     const fresh = [...wanted].filter(([name]) => !this.#listeners.has(name));
     const inUse = (listener: Listener) =>
       gone.some(([, { endpoint }]) => endpoint.port === listener.endpoint.port);
-    const previous = this.#https?.certificate;
+    const previous = this.#certificate;
+    if (https.length > 0) tryCertificate(certificate!);
     try {
-      if (https.length > 0) this.#setCertificate(certificate!);
+      this.#certificate = certificate;
       for (const [name, listener] of fresh) if (!inUse(listener)) this.#start(name, listener);
-      for (const [name] of gone) this.#stop(name);
-      for (const [name, listener] of fresh) if (inUse(listener)) await this.#take(name, listener);
+      for (const [name] of gone) await this.#stop(name);
+      for (const [name, listener] of fresh) if (inUse(listener)) this.#start(name, listener);
     } catch (error) {
-      for (const [name] of fresh) this.#stop(name);
+      for (const [name] of fresh) await this.#stop(name);
+      this.#certificate = previous;
       for (const [name, listener] of gone) {
-        if (!this.#listeners.has(name)) await this.#restore(() => this.#take(name, listener));
+        if (!this.#listeners.has(name)) this.#restore(name, listener);
       }
-      if (previous !== undefined) await this.#restore(() => this.#setCertificate(previous));
       throw error;
-    } finally {
-      this.#endUnusedHttps();
+    }
+    // From here on nothing can fail.
+    this.#parts.door.settings = settings;
+    if (previous === undefined || certificate === undefined) return;
+    if (!isSameCertificate(previous, certificate)) await this.#setCertificate(certificate);
+  }
+
+  async stop(grace: number): Promise<void> {
+    const { server, door } = this.#parts;
+    const stopping = [...this.#listeners.keys()].map((name) => this.#stop(name));
+    await Promise.race([Promise.all([...stopping, door.stop()]), delay(grace)]);
+    door.hangUp();
+    await server.stop();
+  }
+
+  async #setCertificate(certificate: Certificate): Promise<void> {
+    for (const { ports } of this.#listeners.values()) {
+      for (const port of ports) {
+        if (port instanceof HttpsPort) await port.setCertificate(certificate);
+      }
     }
   }
 
-  async #restore(attempt: () => void | Promise<void>): Promise<void> {
+  #restore(name: string, listener: Listener): void {
     try {
-      await attempt();
+      this.#start(name, listener);
     } catch (error) {
       this.#parts.log.error(`cannot restore a previous listener: ${explain(error)}`);
     }
   }
 
-  async stop(grace: number): Promise<void> {
-    for (const name of this.#listeners.keys()) this.#stop(name);
-    const https = this.#https;
-    this.#endUnusedHttps();
-    const over = Promise.withResolvers<void>();
-    const timer = setTimeout(over.resolve, grace);
-    await Promise.race([Promise.all(this.#ending), over.promise]);
-    clearTimeout(timer);
-    https?.hangUp();
-  }
-
-  #setCertificate(certificate: Certificate): void {
-    try {
-      if (this.#https === undefined) this.#https = new HttpsServers(certificate, this.#parts);
-      else if (!isSameCertificate(certificate, this.#https.certificate)) {
-        this.#https.replaceCertificate(certificate);
-      }
-    } catch (error) {
-      throw ListenError.of("https", error);
-    }
-  }
-
-  #endUnusedHttps(): void {
-    if ([...this.#listeners.values()].some(({ scheme }) => scheme === "https")) return;
-    if (this.#https !== undefined) this.#end(this.#https);
-    this.#https = undefined;
-  }
-
-  #stop(name: string): void {
-    for (const server of this.#listeners.get(name)?.servers ?? []) this.#end(server);
+  async #stop(name: string): Promise<void> {
+    const { ports = [] } = this.#listeners.get(name) ?? {};
     this.#listeners.delete(name);
-  }
-
-  #end(server: Stoppable): void {
-    const ending = server.stop().finally(() => this.#ending.delete(ending));
-    this.#ending.add(ending);
-  }
-
-  /** Starts a server on a port that another of ours is just giving up. */
-  async #take(name: string, listener: Listener): Promise<void> {
-    for (const deadline = performance.now() + HANDOVER;;) {
-      try {
-        return this.#start(name, listener);
-      } catch (error) {
-        if (!isTaken(error) || performance.now() > deadline) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
-    }
+    await Promise.all(ports.map((port) => port.stop()));
   }
 
   #start(name: string, listener: Listener): void {
     const { scheme, endpoint: { hostname, port } } = listener;
-    const open = (hostname: string): Stoppable => {
+    const open = (hostname: string): Port => {
       const name = `${scheme} ${endpointText({ hostname, port })}`;
+      const address = { hostname, port };
       return scheme === "https"
-        ? this.#https!.listen(name, { hostname, port })
-        : new HttpServer(name, { hostname, port }, this.#parts);
+        ? new HttpsPort(name, address, this.#parts, this.#certificate!)
+        : new HttpPort(name, address, this.#parts);
     };
-    const servers = hostname === undefined ? openAll(open) : [open(hostname)];
-    this.#listeners.set(name, { ...listener, servers });
+    const ports = hostname === undefined ? openAll(open) : [open(hostname)];
+    this.#listeners.set(name, { ...listener, ports });
   }
 }
 
-/** Whether the port is already in use. */
-function isTaken(error: unknown): boolean {
-  return error instanceof ListenError && error.cause instanceof Deno.errors.AddrInUse;
-}
-
 /** Listens on every address of both families. */
-function openAll(open: (hostname: string) => Stoppable): Stoppable[] {
+function openAll(open: (hostname: string) => Port): Port[] {
   let all;
   try {
     all = open("::");
@@ -196,5 +174,18 @@ function openAll(open: (hostname: string) => Stoppable): Stoppable[] {
     return [all, open("0.0.0.0")];
   } catch {
     return [all];
+  }
+}
+
+/**
+ * Tries a certificate where nobody notices.
+ *
+ * @throws {ListenError}
+ */
+function tryCertificate({ cert, key }: Certificate): void {
+  try {
+    Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key }).close();
+  } catch (error) {
+    throw ListenError.of("https", error);
   }
 }

@@ -90,6 +90,7 @@ ttl = 60
 timeout = 2.5
 min_interval = 0.5
 recheck = 60
+max_connections = 500
 trusted_proxies = ["127.0.0.1", "10.0.0.0/8", "2001:db8::/32"]
 proxy_header = "x-real-ip"
 
@@ -121,6 +122,7 @@ host = "e.dyn.example"
     timeout: 2500,
     minInterval: 500,
     recheck: 60_000,
+    maxConnections: 500,
     proxyHeader: "X-Real-IP",
     shortKeys: [],
     urlKeys: [],
@@ -157,6 +159,7 @@ Deno.test("loadConfig() has a default for all but where to listen", async () => 
     timeout: 10_000,
     minInterval: 5000,
     recheck: 300_000,
+    maxConnections: 1000,
     trustedProxies: [],
     proxyHeader: "X-Forwarded-For",
     shortKeys: [],
@@ -182,6 +185,8 @@ Deno.test("loadConfig() takes the least and the most of every number", async () 
       "min_interval = 3600",
       "recheck = 0",
       "recheck = 604800",
+      "max_connections = 10",
+      "max_connections = 20000",
     ]
   ) {
     assertEquals([line, await faultsOf(`http = "1"\n${line}`)], [line, []]);
@@ -193,6 +198,9 @@ Deno.test("loadConfig() refuses every wrong type and impossible value", async ()
     ["min_interval", "-1", /expected a number from 0 to 3600, got -1/],
     ["min_interval", '"5"', /expected a number from 0 to 3600, got a string/],
     ["recheck", "604801", /expected a number from 0 to 604800/],
+    ["max_connections", "9", /expected a whole number from 10 to 20000, got 9/],
+    ["max_connections", "10.5", /expected a whole number from 10 to 20000, got 10.5/],
+    ["max_connections", "20001", /expected a whole number from 10 to 20000/],
     ["recheck", "true", /expected a number from 0 to 604800, got true/],
     ["nameserver", "53", /in quotes, got a number/],
     ["nameserver", '["127.0.0.1"]', /in quotes, got a list/],

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Certificate } from "../../lib/http/certificate.ts";
 import { type Endpoint, endpointText } from "../../lib/endpoint.ts";
 import type { Handler } from "../../lib/http/handler.ts";
-import { listen, ListenError, type Listeners, type Serve } from "../../lib/http/listener.ts";
+import { listen, ListenError, type Listeners } from "../../lib/http/listener.ts";
 import { createLog } from "../../lib/log.ts";
 import { freePort, output } from "../../tools/named.ts";
 import { until, within } from "../support.ts";
@@ -37,8 +37,9 @@ interface Start {
   https?: Endpoint[];
   handler?: Handler;
   certificate?: Certificate;
-  serve?: Serve;
 }
+
+const SETTINGS = { trustedProxies: [], maxConnections: 1000 };
 
 const peerAddress: Handler = (_, { remoteAddr }) => new Response(`peer ${remoteAddr.hostname}`);
 
@@ -55,6 +56,7 @@ function start(options: Start): { starting: Promise<Listeners>; lines: string[] 
     handler: peerAddress,
     certificate,
     log,
+    ...SETTINGS,
     ...options,
   });
   return { starting, lines };
@@ -278,82 +280,8 @@ Deno.test("listen() leaves nothing listening if one server cannot be started", a
   }
 });
 
-/** A serve whose calls do in turn what the faults say: throw at once, end later, or live until shutdown. */
-function faultyServe(faults: ("throws" | "rejects" | "resolves" | "lives")[]): {
-  serve: Serve;
-  opened: { hostname: string }[];
-  used: Promise<void>;
-} {
-  const opened: { hostname: string }[] = [];
-  const used = Promise.withResolvers<void>();
-  const serve: Serve = (options) => {
-    opened.push({ hostname: options.hostname! });
-    const fault = faults.shift() ?? "lives";
-    if (faults.length === 0) used.resolve();
-    if (fault === "throws") throw new Deno.errors.AddrInUse("Address in use");
-    const finished = Promise.withResolvers<void>();
-    if (fault === "rejects") finished.reject(new Error("Too many open files (os error 24)"));
-    if (fault === "resolves") finished.resolve();
-    return {
-      addr: { transport: "tcp", hostname: options.hostname!, port: options.port! },
-      finished: finished.promise,
-      shutdown: () => Promise.resolve(finished.resolve()),
-    };
-  };
-  return { serve, opened, used: used.promise };
-}
-
-Deno.test("a server that stops by itself is restarted until it stays, and the log says so", async () => {
-  const { serve, opened, used } = faultyServe([
-    "rejects",
-    "throws",
-    "resolves",
-    "rejects",
-    "lives",
-  ]);
-  const { starting, lines } = start({ http: [endpoint()], serve });
-  const listeners = await starting;
-  await within(used, "the last server");
-  await listeners.stop(LONG);
-  assertEquals(opened.length, 5);
-  const errors = lines.filter((line) => line.startsWith("error: "));
-  assertEquals(errors.map((line) => line.replace(/127\.0\.0\.1:\d+/, "ADDRESS").trimEnd()), [
-    // Once a second at the most.
-    "error: http ADDRESS stopped: Too many open files (os error 24); restarting it",
-  ]);
-});
-
-Deno.test("stop() ends a server that waits to be restarted", async () => {
-  const { serve, opened, used } = faultyServe(["rejects"]);
-  const listeners = await start({ http: [endpoint()], serve }).starting;
-  await within(used, "the first server");
-  await within(listeners.stop(LONG), "the end");
-  assert(opened.length <= 2);
-});
-
-Deno.test("a port alone falls back to IPv4 where there is no IPv6", async () => {
-  const opened: string[] = [];
-  const serve: Serve = (options) => {
-    opened.push(options.hostname!);
-    if (options.hostname === "::") {
-      throw new Error("Address family not supported by protocol (os error 97)");
-    }
-    const finished = Promise.withResolvers<void>();
-    return {
-      addr: { transport: "tcp", hostname: options.hostname!, port: options.port! },
-      finished: finished.promise,
-      shutdown: () => Promise.resolve(finished.resolve()),
-    };
-  };
-  const { starting, lines } = start({ http: [{ hostname: undefined, port: 8080 }], serve });
-  const listeners = await starting;
-  await listeners.stop(LONG);
-  assertEquals(opened, ["::", "0.0.0.0"]);
-  assertEquals(lines, ["info: listening on http 0.0.0.0:8080\n"]);
-});
-
 function wanted(http: Endpoint[], https: Endpoint[] = [], used = certificate) {
-  return { http, https, certificate: used };
+  return { http, https, certificate: used, ...SETTINGS };
 }
 
 /** A different certificate. */
@@ -407,16 +335,14 @@ Deno.test("update() starts what is new, stops what is no longer wanted, and leav
 
 Deno.test("update() to the same does nothing", async () => {
   const [http, https] = [[endpoint()], [endpoint()]];
-  let opened = 0;
-  const serve: Serve = (options, handler) => {
-    opened++;
-    return (Deno.serve as Serve)(options, handler);
-  };
-  const { starting, lines } = start({ http, https, serve });
+  const { starting, lines } = start({ http, https });
   const listeners = await starting;
+  const staying = await send(http[0]!, "GET /k HTTP/1.1\r\n");
   await listeners.update(wanted([...http], [...https], { ...certificate, files: ["x", "y"] }));
+  await staying.write(new TextEncoder().encode("\r\n"));
+  assert((await within(receive(staying), "the answer")).endsWith("peer 127.0.0.1"));
   await listeners.stop(LONG);
-  assertEquals([opened, lines.length], [2, 2]);
+  assertEquals(lines.length, 2);
 });
 
 Deno.test("update() changes scheme and address of a port that it has", async () => {

@@ -1,4 +1,4 @@
-/** `STATUS_CODE` of `@std/http`, made from the names that `node:http` knows. */
+/** `STATUS_CODE` and `STATUS_TEXT` of `@std/http`, made from the names that `node:http` knows. */
 
 import { STATUS_CODES } from "node:http";
 
@@ -7,3 +7,5 @@ type Name = "OK" | "Forbidden" | "MethodNotAllowed" | "InternalServerError" | "S
 export const STATUS_CODE = Object.fromEntries(
   Object.entries(STATUS_CODES).map(([code, text]) => [text!.replaceAll(" ", ""), Number(code)]),
 ) as Record<Name, number>;
+
+export const STATUS_TEXT = STATUS_CODES as Record<number, string>;
