@@ -46,6 +46,7 @@ const PROGRAMS = {
   pdnsutil: { debian: "pdns-server", fedora: "pdns", arch: "powerdns" },
   nginx: { debian: "nginx-light", fedora: "nginx-core", arch: "nginx" },
   haproxy: { debian: "haproxy", fedora: "haproxy", arch: "haproxy" },
+  caddy: { debian: "caddy", fedora: "caddy", arch: "caddy" },
 } as const satisfies Record<string, Package>;
 
 export type ProgramName = keyof typeof PROGRAMS;
@@ -59,6 +60,7 @@ const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 /** What packages bring besides programs. */
 const SERVICES: Record<string, string> = {
   bind9: "named.service",
+  caddy: "caddy.service",
   fail2ban: "fail2ban.service",
   haproxy: "haproxy.service",
   knot: "knot.service",

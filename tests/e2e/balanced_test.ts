@@ -1,10 +1,11 @@
 /** Two sftdyn behind a real HAProxy, for one zone of one BIND. */
 
 import { assert, assertEquals } from "@std/assert";
-import { copyProgram, freePort, type Named, startNamed } from "../../tools/named.ts";
+import { freePort, type Named, startNamed } from "../../tools/named.ts";
 import { generator, within } from "../support.ts";
 import { at, withHosts } from "./hosts.ts";
-import { run, type Sftdyn, until, withFolder } from "./sftdyn.ts";
+import { withProxy } from "./proxy.ts";
+import { run, type Sftdyn, withFolder } from "./sftdyn.ts";
 
 const HOSTS = Array.from({ length: 100 }, (_, i) => `h${i}.dyn.example`);
 const UPDATES = 2000;
@@ -76,33 +77,9 @@ backend sftdyn
   ${balance}
 ${ports.map((port) => `  server sftdyn-${port} 127.0.0.1:${port}\n`).join("")}`,
     );
-    const process = new Deno.Command(await copyProgram("haproxy", folder), {
-      args: ["-db", "-f", `${folder}/haproxy.cfg`],
-      stdin: "null",
-      stdout: "null",
-    }).spawn();
-    let hasEnded = false;
-    process.status.then(() => hasEnded = true);
-    try {
-      await until("haproxy listens", () => {
-        assert(!hasEnded, "haproxy ended");
-        return accepts(port);
-      });
-      await body(port);
-    } finally {
-      if (!hasEnded) process.kill("SIGKILL");
-      await process.status;
-    }
+    const haproxy: [string, ...string[]] = ["haproxy", "-db", "-f", `${folder}/haproxy.cfg`];
+    await withProxy(haproxy, port, folder, () => body(port));
   });
-}
-
-async function accepts(port: number): Promise<boolean> {
-  try {
-    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Shuffled updates, one of a host at a time; the address of each host's last OK or UPTODATE. */

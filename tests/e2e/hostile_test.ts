@@ -1,116 +1,31 @@
-/**
- * What the open internet does to a server, done to sftdyn, over HTTP and HTTPS.
- * SFTDYN_HOSTILE=full makes the attacks larger and longer, prints what was
- * measured, and asserts figures, too.
- */
+/** What the open internet does to a server, done to sftdyn, over HTTP and HTTPS. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { freePort, type Named, startNamed } from "../../tools/named.ts";
 import { belowFrom, within } from "../support.ts";
-import { curl, makeCertificate, PROGRAM, raw, run, Sftdyn, until, withFolder } from "./sftdyn.ts";
+import { curl, raw, run, until } from "./sftdyn.ts";
+import { loopback, Stranger, TlsStranger } from "./stranger.ts";
+import {
+  assertServed,
+  figure,
+  isFull,
+  KEY,
+  MOST_MEMORY,
+  type Scheme,
+  SCHEMES,
+  serveOthers,
+  type Victim,
+  withVictim,
+} from "./victim.ts";
 
-const KEY = "0123456789abcdef-secret";
-
-const isFull = Deno.env.get("SFTDYN_HOSTILE") === "full";
 /** Durations are in ms. */
 const SIZE = isFull
-  ? { exhausted: 10_000, held: 60_000, overTls: 5000, fuzz: 100_000, guessing: 10_000 }
-  : { exhausted: 2500, held: 0, overTls: 1000, fuzz: 20_000, guessing: 3000 };
-const HALF_OPEN = 5000;
-const HANDSHAKES = 10_000;
-/** How many requests others make at least, while an attack goes on. */
-const OTHERS = 200;
-/** MB. */
-const MOST_MEMORY = 300;
-
-const SCHEMES = ["http", "https"] as const;
-type Scheme = typeof SCHEMES[number];
-
-interface Victim {
-  named: Named;
-  program: Sftdyn;
-  folder: string;
-  http: number;
-  https: number;
-  /** The certificate. */
-  trust: string;
-  /** Requests a key as another device: on a connection of its own. */
-  ask: (scheme: Scheme, key?: string) => Promise<string>;
-}
-
-interface VictimOptions {
-  /** Of file descriptors. */
-  limit?: number;
-  /** It has ended when the body is done. */
-  endsItself?: boolean;
-  minInterval?: number;
-}
-
-async function withVictim(
-  body: (victim: Victim) => Promise<void>,
-  { limit, endsItself = false, minInterval = 0 }: VictimOptions = {},
-): Promise<void> {
-  const named = await startNamed();
-  try {
-    await withFolder(async (folder) => {
-      await makeCertificate(folder);
-      const [http, https] = [freePort(), freePort()];
-      const file = `${folder}/sftdyn.toml`;
-      await Deno.writeTextFile(
-        file,
-        `http = "127.0.0.1:${http}"
-https = "127.0.0.1:${https}"
-cert = "cert.pem"
-key = "key.pem"
-nameserver = "127.0.0.1:${named.port}"
-nskeyfile = "${named.keyFile}"
-min_interval = ${minInterval}
-[clients]
-"${KEY}" = "host.dyn.example"
-"other" = "other.dyn.example"
-`,
-      );
-      const limited = limit === undefined ? [] : ["prlimit", `--nofile=${limit}`];
-      const [first, ...rest] = [...limited, ...PROGRAM];
-      const program = await Sftdyn.start(["-v", file], { listeners: 2 }, [first!, ...rest]);
-      const trust = await Deno.readTextFile(`${folder}/cert.pem`);
-      using client = Deno.createHttpClient({ caCerts: [trust], poolMaxIdlePerHost: 0 });
-      const ask = async (scheme: Scheme, key = KEY) => {
-        const port = { http, https }[scheme];
-        const response = await fetch(`${scheme}://127.0.0.1:${port}/${key}`, { client });
-        return `${response.status} ${await response.text()}`;
-      };
-      try {
-        assertEquals(await ask("http"), "200 OK");
-        assertEquals(await ask("https"), "200 UPTODATE");
-        await body({ named, program, folder, http, https, trust, ask });
-        if (!endsItself) {
-          for (const scheme of SCHEMES) assertEquals(await ask(scheme), "200 UPTODATE");
-        }
-      } catch (error) {
-        console.log(`sftdyn's log ends:\n${program.log().slice(-3000)}`);
-        throw error;
-      } finally {
-        const log = program.log();
-        assertEquals(endsItself ? await program.ended() : await program.stop(), 0);
-        assert(!/^ +at /m.test(log), `a stack trace: ${log.slice(0, 5000)}`);
-        assert(!log.includes(KEY), "the key is in the log");
-      }
-    });
-  } finally {
-    await named.stop();
-  }
-}
-
-/** Whether this process, and so sftdyn, may open enough files: HTTPS takes three for a connection. */
-function canOpen(connections: number): boolean {
-  const limits = Deno.readTextFileSync("/proc/self/limits");
-  const [, limit] = /^Max open files +(\d+)/m.exec(limits)!;
-  const needed = 3 * connections + 300;
-  if (Number(limit) >= needed) return true;
-  console.log(`NOT TESTED: ${connections} connections (ulimit -n is ${limit}, not ${needed})`);
-  return false;
-}
+  ? { exhausted: 10_000, siege: 10_000, connections: 7000, tls: 1500, resets: 100_000 }
+  : { exhausted: 2000, siege: 1500, connections: 1500, tls: 100, resets: 4000 };
+const { fuzz, guessing } = isFull
+  ? { fuzz: 100_000, guessing: 10_000 }
+  : { fuzz: 10_000, guessing: 2000 };
+/** Addresses that an attack comes from. */
+const MANY = 500;
 
 /** Does something so often, many at a time. */
 async function often(count: number, act: (i: number) => Promise<void>): Promise<void> {
@@ -123,102 +38,248 @@ async function often(count: number, act: (i: number) => Promise<void>): Promise<
 
 const encoder = new TextEncoder();
 
-const BEGUN = {
-  head: encoder.encode("GET /half HTTP/1.1\r\nHost: x\r\n"),
-  hello: encoder.encode("\x16\x03\x01\x02\x00\x01"),
-};
-
-type Opening = (victim: Victim) => Promise<Deno.Conn>;
-
-function opening(scheme: Scheme, bytes: Uint8Array): Opening {
-  return async (victim) => {
-    const conn = await Deno.connect({ hostname: "127.0.0.1", port: victim[scheme] });
-    await writeAll(conn, bytes).catch(() => {}); // Turned away already.
-    return conn;
-  };
-}
-
-async function openTls({ https, trust }: Victim, bytes: Uint8Array): Promise<Deno.Conn> {
-  const conn = await Deno.connectTls({ hostname: "127.0.0.1", port: https, caCerts: [trust] });
-  try {
-    await conn.handshake();
-    await writeAll(conn, bytes);
-  } catch (error) {
-    conn.close();
-    throw error;
-  }
-  return conn;
-}
-
 async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
   for (let left = bytes; left.length > 0;) left = left.subarray(await conn.write(left));
 }
 
-/** Connections on which something was begun and nothing more comes. To be turned away is a good answer. */
-async function openMany(victim: Victim, count: number, open: Opening): Promise<Deno.Conn[]> {
-  const conns: Deno.Conn[] = [];
-  await often(count, async () => {
-    try {
-      conns.push(await open(victim));
-    } catch {
-      // Turned away.
+/** A frame of HTTP/2 (RFC 9113, section 4.1). */
+function frame(type: number, flags: number, stream: number, body: number[] = []): number[] {
+  const { length } = body;
+  const id = [stream >> 24 & 127, stream >> 16 & 255, stream >> 8 & 255, stream & 255];
+  return [length >> 16, length >> 8 & 255, length & 255, type, flags, ...id, ...body];
+}
+
+const PREFACE = [...encoder.encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), ...frame(4, 0, 0)];
+/** SETTINGS_INITIAL_WINDOW_SIZE is 0: no answer can be sent. */
+const NO_WINDOW = frame(4, 0, 0, [0, 4, 0, 0, 0, 0]);
+const GET_OF_HTTP2 = (i: number) => frame(1, 5, 2 * i + 1, [0x82, 0x86, 0x84, 0x41, 1, 0x78]);
+const RESET_OF_HTTP2 = (i: number) => frame(3, 0, 2 * i + 1, [0, 0, 0, 8]);
+
+const OWN_ADDRESS = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+const CLOSING = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+const HALF_A_HEAD = "GET /half HTTP/1.1\r\nHost: x\r\n";
+
+/** What somebody sends who does not want an answer. */
+interface Habit {
+  first: string | Uint8Array<ArrayBuffer>;
+  /** Again and again from then on. */
+  then?: string;
+}
+
+const TCP_HABITS: Record<string, Habit> = {
+  "silence": { first: "" },
+  "two octets of TLS": { first: "\x16\x03" },
+  "half a ClientHello": { first: "\x16\x03\x01\x02\x00\x01" },
+};
+const HTTP_HABITS: Record<string, Habit> = {
+  "half a head": { first: HALF_A_HEAD },
+  "60 KB of a head": { first: `${HALF_A_HEAD}A: ${"a".repeat(60_000)}` },
+  "16 KiB of a head and one octet": {
+    first: HALF_A_HEAD + "A".repeat(16 * 1024 + 1 - HALF_A_HEAD.length),
+  },
+  "an octet now and then": { first: "G", then: "E" },
+  "an answered POST without its body": {
+    first: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
+  },
+  "requests without end, and no reading": {
+    first: OWN_ADDRESS.repeat(100),
+    then: OWN_ADDRESS.repeat(100),
+  },
+  "HTTP/2 with a closed window": {
+    first: Uint8Array.from([
+      ...PREFACE,
+      ...NO_WINDOW,
+      ...Array.from({ length: 200 }, (_, i) => GET_OF_HTTP2(i)).flat(),
+    ]),
+  },
+};
+
+type Enemy = Pick<Stranger, "isEnded" | "close"> & { send: (data: Habit["first"]) => unknown };
+
+interface Siege {
+  connections: number;
+  /** How many are opened a second, at most: each that was closed is opened again. */
+  perSecond: number;
+  open: (i: number) => Promise<Enemy> | Enemy;
+}
+
+/** Things to do until others get their turn: they are in this process, too. */
+const AT_A_TIME = 10;
+
+/** Keeps connections open in spite of all, and has each do its habit, while others want to be served. */
+async function besiege(
+  victim: Victim,
+  { first, then = "" }: Habit,
+  { connections, perSecond, open }: Siege,
+): Promise<void> {
+  const started = Date.now();
+  const isOver = () => Date.now() >= started + SIZE.siege;
+  const enemies: Enemy[] = [];
+  let opened = 0;
+  const attack = async () => {
+    for (let i = 0, done = 0; !isOver(); i = (i + 1) % connections) {
+      const enemy = enemies[i];
+      if (enemy !== undefined && !enemy.isEnded) enemy.send(then);
+      else if (opened * 1000 < perSecond * (Date.now() - started)) {
+        enemy?.close();
+        opened++;
+        try {
+          enemies[i] = await open(i);
+          enemies[i]!.send(first);
+        } catch {
+          // Refused: it is tried again.
+        }
+      } else i = connections - 1;
+      if (++done % AT_A_TIME === 0 || i === connections - 1) {
+        await new Promise((resolve) => setTimeout(resolve, i === connections - 1 ? 10 : 0));
+      }
+    }
+  };
+  try {
+    const [served] = await Promise.all([serveOthers(victim, isOver), attack()]);
+    assertServed(`${opened} connections`, served);
+  } finally {
+    for (const enemy of enemies) enemy?.close();
+  }
+}
+
+HTTP_HABITS["HTTP/2 with rapid resets"] = {
+  first: Uint8Array.from([
+    ...PREFACE,
+    ...Array.from({ length: 2000 }, (_, i) => [...GET_OF_HTTP2(i), ...RESET_OF_HTTP2(i)]).flat(),
+  ]),
+};
+
+/** Who attacks: one address with more connections than it may have, or many. */
+const ATTACKERS: [name: string, from: (i: number) => string, share: number][] = [
+  ["one address", () => loopback(0), 1 / 5],
+  [`${MANY} addresses`, (i) => loopback(i % MANY), 1],
+];
+
+for (const [name, from, share] of ATTACKERS) {
+  for (const scheme of SCHEMES) {
+    const habits = { ...TCP_HABITS, ...scheme === "http" ? HTTP_HABITS : {} };
+    Deno.test(`${name} with connections to ${scheme} that come to nothing: others are served`, async (t) => {
+      await withVictim(async (victim) => {
+        for (const [habit, octets] of Object.entries(habits)) {
+          await t.step(habit, async () => {
+            const open = (i: number) => new Stranger(victim[scheme], from(i));
+            const connections = share * SIZE.connections;
+            await besiege(victim, octets, { connections, perSecond: 1500, open });
+          });
+        }
+      });
+    });
+  }
+
+  Deno.test(`${name} with connections in TLS that come to nothing: others are served`, async (t) => {
+    await withVictim(async (victim) => {
+      const habits = { "a handshake and silence": { first: "" }, ...HTTP_HABITS };
+      for (const [habit, octets] of Object.entries(habits)) {
+        await t.step(habit, async () => {
+          const trust = { caCerts: [victim.trust] };
+          const open = (i: number) => TlsStranger.connect(victim.https, from(i), trust);
+          const connections = Math.ceil(share * SIZE.tls);
+          await besiege(victim, octets, { connections, perSecond: 200, open });
+        });
+      }
+    });
+  });
+}
+
+Deno.test("an address with 1,500 new connections a second: only its own are closed for it", async () => {
+  await withVictim(async (victim) => {
+    for (const scheme of SCHEMES) {
+      // Each of another address, slow, and in good time.
+      const slow = Array.from(
+        { length: 20 },
+        (_, i) => new Stranger(victim.http, loopback(10 + i)),
+      );
+      for (const each of slow) each.send("GET / HTTP/1.1\r\n");
+      const over = Date.now() + SIZE.siege;
+      const isOver = () => Date.now() >= over;
+      const flood: Stranger[] = [];
+      const attack = async () => {
+        const started = Date.now();
+        while (!isOver()) {
+          while (flood.length < 1.5 * (Date.now() - started)) {
+            flood.push(new Stranger(victim[scheme], loopback(0)));
+            // Closed by us where it is not yet, or there would be no descriptor left here.
+            flood[flood.length - 1000]?.close();
+          }
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+      };
+      const [served] = await Promise.all([serveOthers(victim, isOver), attack()]);
+      for (const each of flood) each.close();
+      for (const [i, each] of slow.entries()) {
+        each.send("Host: x\r\n\r\n");
+        assertMatch(await answerTo(each), /^HTTP\/1\.1 200 /, `slow one ${i}`);
+        each.close();
+      }
+      assertServed(`${flood.length} new connections to ${scheme}`, served);
+      assertMatch(victim.program.log(), /warning: .*127\.1\.1\.1, which has/);
     }
   });
-  return conns;
+});
+
+async function answerTo(stranger: Stranger): Promise<string> {
+  const decoder = new TextDecoder();
+  let answer = "";
+  await until("an answer", () => {
+    // What came before the end is still there after it.
+    const { isEnded } = stranger;
+    answer += decoder.decode(stranger.receive());
+    return isEnded || answer.includes("\r\n\r\n");
+  });
+  return answer;
 }
 
-function close(conns: Deno.Conn[]): void {
-  for (const conn of conns) conn.close();
-}
-
-interface Served {
-  perSecond: number;
-  /** ms. */
-  p99: number;
-}
-
-/** What others get: they ask over HTTP and HTTPS in turns until it is over. */
-async function serveOthers({ ask }: Victim, isOver: () => boolean): Promise<Served> {
-  const times: number[] = [];
-  const started = performance.now();
-  while (times.length < OTHERS || !isOver()) {
-    const asked = performance.now();
-    assertEquals(await ask(SCHEMES[times.length % 2]!), "200 UPTODATE");
-    times.push(performance.now() - asked);
-  }
-  const seconds = (performance.now() - started) / 1000;
-  times.sort((a, b) => a - b);
-  return { perSecond: times.length / seconds, p99: times[Math.floor(times.length * 0.99)]! };
-}
-
-function servedText({ perSecond, p99 }: Served): string {
-  return `others ${perSecond.toFixed(0)}/s, p99 ${p99.toFixed(1)} ms`;
-}
-
-/** Prints what was measured, and asserts what only the full size asserts. */
-function figure(text: string, isGood = true): void {
-  if (!isFull) return;
-  console.log(text);
-  assert(isGood, text);
-}
+Deno.test("connections opened and reset, at once or with something sent: others are served", async () => {
+  await withVictim(async (victim) => {
+    const data = ["", "\x16\x03\x01\x02\x00\x01", HALF_A_HEAD, CLOSING];
+    let opened = 0, isOver = false;
+    const attack = async () => {
+      while (opened < SIZE.resets) {
+        for (let i = 0; i < 50; i++, opened++) {
+          const port = victim[SCHEMES[opened % 2]!];
+          const stranger = new Stranger(port, loopback(opened % MANY));
+          stranger.send(data[(opened >> 1) % data.length]!);
+          if (opened % 3 === 0) stranger.close();
+          else stranger.reset();
+        }
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      isOver = true;
+    };
+    const [served] = await Promise.all([serveOthers(victim, () => isOver), attack()]);
+    assertServed(`${opened} opened and reset`, served);
+  });
+});
 
 for (const scheme of SCHEMES) {
   Deno.test(`file descriptors run out over ${scheme}: the process lives, and answers afterwards`, async () => {
     await withVictim(async (victim) => {
       const { program, ask } = victim;
-      const begun = opening(scheme, scheme === "http" ? BEGUN.head : BEGUN.hello);
-      const conns = await openMany(victim, 500, begun);
-      // Which descriptor is the last one decides whether the next connection is needed to notice it.
-      await until("descriptors have run out", async () => {
-        conns.push(...await openMany(victim, 20, begun));
+      const conns: Stranger[] = [];
+      const open = () => {
+        const stranger = new Stranger(victim[scheme], loopback(conns.length % MANY));
+        stranger.send(scheme === "http" ? HALF_A_HEAD : "\x16\x03\x01\x02\x00\x01");
+        conns.push(stranger);
+      };
+      await until("descriptors have run out", () => {
+        open();
         return EXHAUSTED.test(program.log());
       });
       // Whenever it takes connections again, it is run over again.
       const over = Date.now() + SIZE.exhausted;
-      while (Date.now() < over) conns.push(...await openMany(victim, 20, begun));
+      while (Date.now() < over) {
+        for (let i = 0; i < 20; i++) open();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
       // One that is held must not keep all others out.
       const [held, ...others] = conns;
-      close(others);
+      for (const other of others) other.close();
       await answersAgain(ask);
       held!.close();
 
@@ -229,7 +290,7 @@ for (const scheme of SCHEMES) {
   });
 }
 
-const EXHAUSTED = / error: .*(open files|no longer accepts connections|cannot be restarted)/;
+const EXHAUSTED = / error: .*open files/;
 
 /** Of these lines of a log, how many are of one second, by their own times. */
 function mostASecond(lines: string[]): number {
@@ -240,90 +301,18 @@ function mostASecond(lines: string[]): number {
   );
 }
 
+/** Waits until what the attack has left behind takes nobody's place any more. */
 async function answersAgain(ask: Victim["ask"]): Promise<void> {
   const closed = performance.now();
-  for (const scheme of SCHEMES) {
-    await until("it answers", async () => {
-      try {
-        return await ask(scheme) === "200 UPTODATE";
-      } catch {
-        return false;
-      }
-    });
-  }
+  let inARow = 0;
+  await until("it answers", async () => {
+    const answer = await ask(SCHEMES[inARow % 2]!).catch(() => undefined);
+    inARow = answer === "200 UPTODATE" ? inARow + 1 : 0;
+    return inARow === 10;
+  });
   const ms = performance.now() - closed;
   figure(`it answers again after ${ms.toFixed(0)} ms`, ms < 2000);
 }
-
-const HALF: [name: string, count: number, open: Opening][] = [
-  ["half a request over http", HALF_OPEN, opening("http", BEGUN.head)],
-  ["half a ClientHello", HALF_OPEN, opening("https", BEGUN.hello)],
-  ["half a request over https", SIZE.overTls, (victim) => openTls(victim, BEGUN.head)],
-];
-
-for (const [name, count, open] of HALF) {
-  Deno.test(`${count} connections with ${name}: others are answered`, async () => {
-    if (!canOpen(count)) return;
-    await withVictim(async (victim) => {
-      const { program } = victim;
-      const before = await program.memory();
-      const conns = await openMany(victim, count, open);
-      try {
-        // Those of HTTPS that are long quiet may be closed again.
-        assert(conns.length > count / 2, `only ${conns.length} could be opened`);
-        const over = Date.now() + SIZE.held;
-        const served = await serveOthers(victim, () => Date.now() >= over);
-        const during = await program.memory();
-        assert(during < MOST_MEMORY, `${during} MB`);
-        figure(
-          `${conns.length} opened: ${servedText(served)}, memory ${before.toFixed(0)} MB before, ` +
-            `${during.toFixed(0)} MB during`,
-          served.p99 < 100,
-        );
-      } finally {
-        close(conns);
-      }
-      if (isFull) await memoryIsBack(program, before);
-    });
-  });
-}
-
-/** Waits until so many MB are not exceeded by more than half. */
-async function memoryIsBack(program: Sftdyn, before: number): Promise<void> {
-  const closed = performance.now();
-  let now = Infinity;
-  const isBack = async () => (now = await program.memory()) <= before * 1.5;
-  try {
-    await until("memory is back", isBack, 90_000);
-  } finally {
-    const seconds = (performance.now() - closed) / 1000;
-    console.log(`memory ${now.toFixed(0)} MB after ${seconds.toFixed(1)} s`);
-  }
-}
-
-Deno.test("TLS handshakes begun and left, and each protocol at the other's port: others are answered", async () => {
-  await withVictim(async (victim) => {
-    const kinds = [
-      opening("https", BEGUN.hello),
-      opening("https", BEGUN.hello),
-      opening("https", encoder.encode("GET / HTTP/1.1\r\nHost: x\r\n\r\n")),
-      opening("http", BEGUN.hello),
-    ];
-    let opened = 0, isOver = false;
-    const attack = async () => {
-      await often(HANDSHAKES, async (i) => {
-        (await kinds[i % kinds.length]!(victim)).close();
-        opened++;
-      });
-      isOver = true;
-    };
-    const [served] = await Promise.all([serveOthers(victim, () => isOver), attack()]);
-    assertEquals(opened, HANDSHAKES);
-    const memory = await victim.program.memory();
-    assert(memory < MOST_MEMORY, `${memory} MB`);
-    figure(`${opened} opened and left: ${servedText(served)}, memory ${memory.toFixed(0)} MB`);
-  });
-});
 
 function randomSeed(): number {
   const seed = Number(Deno.env.get("SFTDYN_SEED") ?? Math.floor(Math.random() * 2 ** 31));
@@ -418,10 +407,10 @@ Deno.test("random bytes, methods and heads: no crash, no stack trace, memory fla
     const attackAll = (count: number, round: number) =>
       Promise.all(Array.from({ length: 32 }, (_, i) => attack(count, seed + 100 * round + i)));
     const started = performance.now();
-    await attackAll(SIZE.fuzz / 2, 0);
-    const early = await program.memory();
-    await attackAll(SIZE.fuzz, 1);
-    const late = await program.memory();
+    await attackAll(fuzz / 2, 0);
+    const early = (await program.memory()).now;
+    await attackAll(fuzz, 1);
+    const late = (await program.memory()).now;
     const seconds = (performance.now() - started) / 1000;
     figure(
       `${requests} requests, ${(requests / seconds).toFixed(0)}/s, ${
@@ -435,14 +424,14 @@ Deno.test("random bytes, methods and heads: no crash, no stack trace, memory fla
   });
 });
 
-const OWN_ADDRESS = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
-const CLOSING = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-
 Deno.test("a request that trickles in is answered", async () => {
   await withVictim(async (victim) => {
-    await often(64, async (i) => {
-      const open = i % 2 === 0 ? opening("http", new Uint8Array()) : openTls;
-      const conn = await open(victim, new Uint8Array());
+    const address = { hostname: "127.0.0.1" };
+    // As many as one address may have.
+    await often(32, async (i) => {
+      const conn = i % 2 === 0
+        ? await Deno.connect({ ...address, port: victim.http })
+        : await Deno.connectTls({ ...address, port: victim.https, caCerts: [victim.trust] });
       for (const byte of encoder.encode(CLOSING)) {
         await conn.write(Uint8Array.of(byte));
         await new Promise((resolve) => setTimeout(resolve, 5));
@@ -450,13 +439,6 @@ Deno.test("a request that trickles in is answered", async () => {
       const answer = await within(new Response(conn.readable).text(), "an answer");
       assertMatch(answer, /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n127\.0\.0\.1$/);
     });
-  });
-});
-
-Deno.test("requests in one piece are all answered", async () => {
-  await withVictim(async ({ http }) => {
-    const answer = await raw(http, OWN_ADDRESS.repeat(500) + CLOSING);
-    assertEquals(answer.match(/HTTP\/1\.1 200 OK\r\n/g)?.length, 501);
   });
 });
 
@@ -486,45 +468,6 @@ Deno.test("huge heads and broken bodies are refused", async () => {
   });
 });
 
-/** A frame of HTTP/2 (RFC 9113, section 4.1). */
-function frame(type: number, flags: number, stream: number, body: number[] = []): number[] {
-  const { length } = body;
-  const id = [stream >> 24 & 127, stream >> 16 & 255, stream >> 8 & 255, stream & 255];
-  return [length >> 16, length >> 8 & 255, length & 255, type, flags, ...id, ...body];
-}
-
-const PREFACE = [...encoder.encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), ...frame(4, 0, 0)];
-/** HEADERS of GET / and RST_STREAM of the same, so often. */
-const RAPID_RESET = Array.from({ length: 2000 }, (_, i) => [
-  ...frame(1, 5, 2 * i + 1, [0x82, 0x86, 0x84, 0x41, 1, 0x78]),
-  ...frame(3, 0, 2 * i + 1, [0, 0, 0, 8]),
-]).flat();
-
-Deno.test("HTTP/2 on the plain port and in TLS: broken frames and rapid resets end the connection alone", async () => {
-  const random = belowFrom(randomSeed());
-  const bytes = (length: number) => Array.from({ length: random(length) }, () => random(256));
-  const frames = () =>
-    Array.from({ length: 100 }, () => frame(random(11), random(256), random(9), bytes(50))).flat();
-  await withVictim(async (victim) => {
-    const { http, https, trust, ask } = victim;
-    const address = { hostname: "127.0.0.1" };
-    const opens = [
-      () => Deno.connect({ ...address, port: http }),
-      () => Deno.connectTls({ ...address, port: https, caCerts: [trust], alpnProtocols: ["h2"] }),
-    ];
-    for (const open of opens) {
-      let settings = 0;
-      for (const sent of [RAPID_RESET, bytes(2000), ...Array.from({ length: 50 }, frames)]) {
-        const all = Uint8Array.from([...PREFACE, ...sent]);
-        const answer = await within(exchange(await open(), [all]), "the end of a connection");
-        if (answer.startsWith("\0\0") && answer[3] === "\x04") settings++;
-      }
-      assert(settings > 25, `HTTP/2 was spoken ${settings} times`);
-      assertEquals(await ask("http"), "200 UPTODATE");
-    }
-  });
-});
-
 Deno.test("random bytes within a TLS connection: it is ended, others are answered", async () => {
   const random = belowFrom(randomSeed());
   await withVictim(async ({ https, trust, ask }) => {
@@ -545,7 +488,7 @@ Deno.test("random bytes within a TLS connection: it is ended, others are answere
       const head = i % 4 < 2 ? [20 + random(4), 3, 3, 0, junk.length] : [];
       await writeAll(far, Uint8Array.from([...head, ...junk])).catch(() => {});
       await within(back, "the end of a broken connection");
-      close([client, near, far]);
+      for (const conn of [client, near, far]) conn.close();
       await forth;
     }
     assertEquals(await ask("https"), "200 UPTODATE");
@@ -594,8 +537,9 @@ for (const scheme of SCHEMES) {
     await withVictim(async (victim) => {
       const { program, folder } = victim;
       await Deno.writeTextFile(`${folder}/guess.lua`, GUESS);
-      const seconds = `${SIZE.guessing / 1000}`;
-      const options = ["-t", "2", "-c", "64", "-d", seconds, "-s", `${folder}/guess.lua`];
+      const seconds = `${guessing / 1000}`;
+      // Fewer connections than one address may have; each is for one guess.
+      const options = ["-t", "2", "-c", "24", "-d", seconds, "-s", `${folder}/guess.lua`];
       let isOver = false;
       const guess = async () => {
         const ran = await run(["wrk", ...options, `${scheme}://127.0.0.1:${victim[scheme]}/`]);
@@ -609,7 +553,7 @@ for (const scheme of SCHEMES) {
       const counts = /^result (\d+) (\d+) (\d+) (\d+)$/m.exec(stdout)?.slice(1).map(Number);
       assert(counts !== undefined, `${stdout}${stderr}`);
       const [requests, requestedFor, wrong, errors] = counts as [number, number, number, number];
-      assert(requests > 1000, `only ${requests} guesses`);
+      assert(requests > 200, `only ${requests} guesses`);
       assertEquals([wrong, errors], [0, 0], stdout);
       const lines = program.log().split("\n").filter((line) => line.includes("unknown key"));
       const most = mostASecond(lines);
@@ -617,12 +561,8 @@ for (const scheme of SCHEMES) {
       const bound = 10 * (requestedFor / 1e6 + 2);
       assert(lines.length > 10 && lines.length <= bound, `${lines.length} lines`);
       assert(most < 20, `${most} lines in a second`);
-      const memory = await program.memory();
-      assert(memory < MOST_MEMORY, `${memory} MB`);
-      figure(
-        `${(requests / requestedFor * 1e6).toFixed(0)} wrong keys/s, ${servedText(served)}, ` +
-          `${lines.length} lines, at most ${most} a second, memory ${memory.toFixed(0)} MB`,
-      );
+      const perSecond = (requests / requestedFor * 1e6).toFixed(0);
+      assertServed(`${perSecond} wrong keys/s, ${lines.length} lines, ${most} in a second`, served);
     });
   });
 }
@@ -633,12 +573,11 @@ const NOT_ACCEPTED = [7, 35, 52, 56];
 for (const scheme of SCHEMES) {
   Deno.test(`SIGTERM under load over ${scheme}: every request that was read is answered, exit status 0`, async () => {
     await withVictim(async (victim) => {
-      const { named, program, folder, ask } = victim;
+      const { named, program, folder } = victim;
       const trust = ["--cacert", `${folder}/cert.pem`];
       const url = (key: string) => `${scheme}://127.0.0.1:${victim[scheme]}/${key}`;
-      // Deno 2.7, which executables to test have, leaves a request of HTTP/2 that meets its end.
-      const version = ["--http1.1"];
-      assertEquals(await ask(scheme, "other"), "200 OK");
+      assertEquals(await curl(...trust, url(KEY)), "200 OK");
+      assertEquals(await curl(...trust, url("other")), "200 OK");
       // It waits for its min_interval, which is an hour.
       const waiting = curl(...trust, "--interface", "127.0.0.2", url(KEY));
       await program.logged(/host\.dyn\.example A will be set to 127\.0\.0\.2\n/);
@@ -647,7 +586,7 @@ for (const scheme of SCHEMES) {
       const count = (answer: string) => answers.set(answer, (answers.get(answer) ?? 0) + 1);
       const client = async () => {
         for (;;) {
-          const { code, stdout } = await run(["curl", "-s", ...version, ...trust, url("other")]);
+          const { code, stdout } = await run(["curl", "-s", ...trust, url("other")]);
           if (code === 0) count(stdout);
           else if (!NOT_ACCEPTED.includes(code)) count(`curl ${code}`);
           if (code === 7) return;
@@ -664,6 +603,6 @@ for (const scheme of SCHEMES) {
       assertEquals([...answers.keys()], ["UPTODATE"]);
       assertEquals(await named.dig("host.dyn.example", "A"), ["127.0.0.2"]);
       figure(`${answers.get("UPTODATE")} answers, ended after ${ms.toFixed(0)} ms`, ms < 10_000);
-    }, { endsItself: true, minInterval: 3600 });
+    }, { endsItself: true, settings: "min_interval = 3600" });
   });
 }

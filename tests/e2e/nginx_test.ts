@@ -1,8 +1,9 @@
 /** sftdyn behind a real nginx: one that says whom it asks for, and those that do not. */
 
-import { assert, assertEquals } from "@std/assert";
-import { copyProgram, freePort, startNamed } from "../../tools/named.ts";
-import { curl, Sftdyn, until, withFolder } from "./sftdyn.ts";
+import { assertEquals } from "@std/assert";
+import { freePort, startNamed } from "../../tools/named.ts";
+import { withProxy } from "./proxy.ts";
+import { curl, Sftdyn, withFolder } from "./sftdyn.ts";
 
 const FORWARDED = "X-Forwarded-For $proxy_add_x_forwarded_for";
 const REAL = "X-Real-IP $remote_addr";
@@ -39,32 +40,16 @@ ${
 }
 `,
   );
-  const process = new Deno.Command(await copyProgram("nginx", folder), {
-    args: ["-p", folder, "-c", `${folder}/nginx.conf`, "-e", "stderr"],
-    stdin: "null",
-    stdout: "null",
-  }).spawn();
-  let hasEnded = false;
-  process.status.then(() => hasEnded = true);
-  try {
-    await until("nginx listens", () => {
-      assert(!hasEnded, "nginx ended");
-      return accepts(proxies[0]!.port);
-    });
-    await body();
-  } finally {
-    if (!hasEnded) process.kill("SIGKILL");
-    await process.status;
-  }
-}
-
-async function accepts(port: number): Promise<boolean> {
-  try {
-    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-    return true;
-  } catch {
-    return false;
-  }
+  const nginx: [string, ...string[]] = [
+    "nginx",
+    "-p",
+    folder,
+    "-c",
+    `${folder}/nginx.conf`,
+    "-e",
+    "stderr",
+  ];
+  await withProxy(nginx, proxies[0]!.port, folder, body);
 }
 
 for (

@@ -151,13 +151,16 @@ Deno.test("the key is the raw request target", async () => {
       ["/up", undefined],
       ["/ends?", "ends.dyn.example"],
       ["/ends", undefined],
+      ["/x,y?", "plain.dyn.example"],
+      ["/x%2Cy?", "plain.dyn.example"],
+      ["/x,y??", undefined],
       ["/with%23hash", "hash.dyn.example"],
       [`http://somewhere.example/${SECRET}`, "host.dyn.example"],
       [`HTTP://somewhere.example:99//${SECRET}`, "host.dyn.example"],
       ["/gr%FCn", undefined],
       ["/%", undefined],
       ["/%zz", undefined],
-      ["/" + "k".repeat(60_000), undefined],
+      ["/" + "k".repeat(16_000), undefined],
     ];
     for (const [target, host] of hosts) {
       const request = `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
@@ -301,9 +304,13 @@ Deno.test("X-Real-IP is read if it is the proxy header", async () => {
 Deno.test("a flood of unknown keys is summed up in the log", async () => {
   await withSftdyn("", async ({ program, http }) => {
     const started = Date.now();
-    await Promise.all(Array.from({ length: 200 }, async (_, i) => {
-      const response = await fetch(`http://127.0.0.1:${http}/flood-${i}`);
-      assertEquals(await response.text(), "BADKEY");
+    // No more at a time than one address may have connections.
+    let sent = 0;
+    await Promise.all(Array.from({ length: 16 }, async () => {
+      while (sent < 200) {
+        const response = await fetch(`http://127.0.0.1:${http}/flood-${sent++}`);
+        assertEquals(await response.text(), "BADKEY");
+      }
     }));
     await program.logged(/\d+ more requests were refused just now/);
     const seconds = Math.ceil((Date.now() - started) / 1000);

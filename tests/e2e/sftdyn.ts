@@ -82,10 +82,11 @@ export class Sftdyn {
     await until(`log with ${pattern}`, () => pattern.test(this.#log));
   }
 
-  /** Resident memory in MB. */
-  async memory(): Promise<number> {
+  /** Resident memory in MB: now, and the most since it was started. */
+  async memory(): Promise<{ now: number; most: number }> {
     const status = await Deno.readTextFile(`/proc/${this.pid}/status`);
-    return Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1024;
+    const [, most, now] = /VmHWM:\s+(\d+)[^]*VmRSS:\s+(\d+)/.exec(status)!;
+    return { now: Number(now) / 1024, most: Number(most) / 1024 };
   }
 
   kill(signal: Deno.Signal): void {
