@@ -11,6 +11,7 @@ import {
   atEnd,
   cleanUp,
   clientLines,
+  ONE_ADDRESS,
   type Program,
   Server,
   sftdynArgs,
@@ -26,6 +27,8 @@ const ROUNDS = 5;
 const HOSTS = 5000;
 const RESTARTED = 1000;
 const MILLION = 1_000_000;
+/** Fewer than a 32nd of max_connections, as they come from one address. */
+const WAITING = 600;
 /** So that a load generator at one address can ask for many. */
 const AS_PROXY = 'trusted_proxies = ["127.0.0.1"]';
 
@@ -45,6 +48,30 @@ async function startSftdyn(
   const server = new Server();
   const args = await sftdynArgs(server.port, named, clients, settings);
   return await server.start([...DENO, ...flags, ...RUN_FLAGS, `${tree}/main.ts`], args);
+}
+
+/** sftdyn with HTTPS alone. */
+async function startHttps(
+  named: Named,
+  flags: string[],
+  { cert, key }: { cert: string; key: string },
+  settings: string,
+): Promise<Server> {
+  const server = new Server();
+  const https = `https = "127.0.0.1:${server.port}"\ncert = "${cert}"\nkey = "${key}"\n${settings}`;
+  const args = await sftdynArgs(server.port, named, clientLines(10), https);
+  return await server.start([...DENO, ...flags, ...RUN_FLAGS, "./main.ts"], args);
+}
+
+/** The files of a self-signed one with a key of P-256. */
+async function makeCertificate(): Promise<{ cert: string; key: string }> {
+  const folder = await temporaryFolder();
+  const [cert, key] = [`${folder}/cert.pem`, `${folder}/key.pem`];
+  const options = "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 2 " +
+    "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=CA:FALSE " +
+    `-keyout ${key} -out ${cert}`;
+  await output("openssl", ...options.split(" "));
+  return { cert, key };
 }
 
 /** A server of tools/bench/ to compare with. */
@@ -86,8 +113,13 @@ function compare(pairs: [Load, Load][], figure: "perSecond" | "p50"): [string, s
 }
 
 const benches = {
+  /** As clients come: each with a connection of its own. */
   async requests(named: Named, flags: string[]) {
-    const sftdyn = await startSftdyn(named, flags, clientLines(10));
+    const each = await startBaseline(
+      "one_process_each.ts",
+      (port) => [`${port}`, `${named.port}`, named.keyFile],
+    );
+    const sftdyn = await startSftdyn(named, flags, clientLines(10), ONE_ADDRESS);
     const kinds: [string, path: string, body: string][] = [
       ["UPTODATE", "key1", "UPTODATE"],
       ["BADKEY", "wrong", "BADKEY"],
@@ -98,10 +130,67 @@ const benches = {
       const bare = await startBaseline("bare.ts", (port) => [`${port}`, body]);
       const pairs = await inTurns(() => get(sftdyn, path, body), () => get(bare, path, body));
       const [ratio, detail] = compare(pairs, "perSecond");
-      report(`${kind}: requests a second, of a bare server's`, ratio, "0.75", detail);
+      report(`${kind}: new connections a second, of a bare server's`, ratio, "0.33", detail);
       await bare.stop();
     }
-    await sftdyn.stop();
+    const pairs = await inTurns(
+      () => get(sftdyn, "key1", "UPTODATE"),
+      () => get(each, "key1", "OK"),
+    );
+    const [ratio, detail] = compare(pairs, "perSecond");
+    report("UPTODATE: new connections a second, of one process each", ratio, "-", detail);
+    for (const server of [sftdyn, each]) await server.stop();
+  },
+
+  /** Likewise, each with a TLS handshake. */
+  async https(named: Named, flags: string[]) {
+    const { cert, key } = await makeCertificate();
+    const sftdyn = await startHttps(named, flags, { cert, key }, ONE_ADDRESS);
+    const body = "127.0.0.1";
+    const bare = await startBaseline("bare.ts", (port) => [`${port}`, body, cert, key]);
+    const load = (server: Server) => get(server, "", body, { scheme: "https" });
+    const pairs = await inTurns(() => load(sftdyn), () => load(bare));
+    const [ratio, detail] = compare(pairs, "perSecond");
+    report(
+      "own address: new HTTPS connections a second, of a bare server's",
+      ratio,
+      "0.85",
+      detail,
+    );
+    for (const server of [sftdyn, bare]) await server.stop();
+  },
+
+  /** What somebody costs whose request does not come. */
+  async waiting(named: Named, flags: string[]) {
+    const settings = "max_connections = 20000";
+    const certificate = await makeCertificate();
+    const caCerts = [await Deno.readTextFile(certificate.cert)];
+    const kinds: [string, Server, (port: number) => Promise<Deno.Conn>][] = [
+      [
+        "HTTP",
+        await startSftdyn(named, flags, clientLines(10), settings),
+        (port) => Deno.connect({ hostname: "127.0.0.1", port }),
+      ],
+      [
+        "HTTPS",
+        await startHttps(named, flags, certificate, settings),
+        (port) => Deno.connectTls({ hostname: "127.0.0.1", port, caCerts }),
+      ],
+    ];
+    for (const [kind, server, connect] of kinds) {
+      const before = await server.memory();
+      const conns: Deno.Conn[] = [];
+      while (conns.length < WAITING) {
+        const conn = await connect(server.port);
+        await conn.write(new TextEncoder().encode("GET / HTTP/1.1\r\n"));
+        conns.push(conn);
+      }
+      const each = (await server.memory() - before) * 1024 / WAITING;
+      const detail = `of ${WAITING} that have sent half a request`;
+      report(`memory of a waiting connection over ${kind}`, `${each.toFixed(0)} KB`, "-", detail);
+      for (const conn of conns) conn.close();
+      await server.stop();
+    }
   },
 
   async updates(named: Named, flags: string[]) {
@@ -186,8 +275,8 @@ const benches = {
   },
 
   async clients(named: Named, flags: string[]) {
-    const few = await startSftdyn(named, flags, clientLines(10));
-    const many = await startSftdyn(named, flags, clientLines(MILLION));
+    const few = await startSftdyn(named, flags, clientLines(10), ONE_ADDRESS);
+    const many = await startSftdyn(named, flags, clientLines(MILLION), ONE_ADDRESS);
     for (const server of [few, many]) await askOnce(server);
     const pairs = await inTurns(
       () => get(many, "key1", "UPTODATE"),

@@ -7,7 +7,7 @@ import { compile, copySources } from "../build.ts";
 import { ROOT } from "../deno.ts";
 import { type Named, output } from "../named.ts";
 import { describe, inTurns, report } from "./report.ts";
-import { atEnd, clientLines, Server, sftdynArgs, temporaryFolder } from "./server.ts";
+import { atEnd, clientLines, ONE_ADDRESS, Server, sftdynArgs, temporaryFolder } from "./server.ts";
 import { get } from "./wrk.ts";
 
 /** A start takes a twentieth of a second: there is time for many. */
@@ -31,7 +31,7 @@ export async function executable(named: Named): Promise<void> {
   await build(folder);
   const sftdyn: Side = {
     file: `${folder}/sftdyn`,
-    args: (port) => sftdynArgs(port, named, clientLines(CLIENTS)),
+    args: (port) => sftdynArgs(port, named, clientLines(CLIENTS), ONE_ADDRESS),
   };
   const bare: Side = { file: `${folder}/bare`, args: (port, answer) => [`${port}`, answer] };
 
@@ -46,8 +46,8 @@ export async function executable(named: Named): Promise<void> {
     const [ratio, detail] = describe(pairs, (figure) => figure, unit, 1);
     report(`${what}, of a bare server's`, ratio, wanted, detail);
   };
-  await compare("start to first answer", startTime, "ms", "1.5", START_ROUNDS);
-  await compare(`memory when idle for ${IDLE_SECONDS} s`, idleMemory, "MB", "1.25");
+  await compare("start to first answer", startTime, "ms", "1.4", START_ROUNDS);
+  await compare(`memory when idle for ${IDLE_SECONDS} s`, idleMemory, "MB", "1.1");
   const requests = REQUESTS.toLocaleString("en");
   await compare(`memory after ${requests} requests`, usedMemory, "MB", "1.25");
 
@@ -91,7 +91,7 @@ async function idleMemory(side: Side): Promise<number> {
 async function usedMemory(side: Side): Promise<number> {
   const { server } = await start(side, "key1", ["UPTODATE", "OK"]);
   for (let sent = 0; sent < REQUESTS;) {
-    sent += (await get(server, "key1", "UPTODATE", 1)).requests;
+    sent += (await get(server, "key1", "UPTODATE", { seconds: 1 })).requests;
   }
   return await memoryAtEnd(server);
 }

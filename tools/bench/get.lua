@@ -1,4 +1,5 @@
--- wrk: the same request again and again. Argument: the answer's only right body.
+-- wrk: the same request again and again, each on a connection of its own, as clients
+-- come. Argument: the answer's only right body.
 
 local threads = {}
 
@@ -9,6 +10,7 @@ end
 
 function init(args)
   right = args[1]
+  wrk.headers["Connection"] = "close"
 end
 
 function response(status, headers, body)

@@ -6,7 +6,7 @@
 const [port, dnsPort, keyFile] = Deno.args;
 Deno.serve({ hostname: "127.0.0.1", port: Number(port), onListen: () => {} }, async (request) => {
   const host = `h${new URL(request.url).pathname.slice("/key".length)}.dyn.example.`;
-  const address = request.headers.get("x-forwarded-for");
+  const address = request.headers.get("x-forwarded-for") ?? "127.0.0.1";
   const nsupdate = new Deno.Command("nsupdate", {
     args: ["-k", keyFile!],
     stdin: "piped",

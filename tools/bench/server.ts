@@ -85,6 +85,9 @@ export class Server {
   }
 }
 
+/** So that 32 connections of one address are no more than it may have. */
+export const ONE_ADDRESS = "max_connections = 2000";
+
 /**
  * The arguments with which sftdyn serves on a port of loopback.
  *
@@ -99,7 +102,7 @@ export async function sftdynArgs(
   const folder = await temporaryFolder();
   await Deno.writeTextFile(
     `${folder}/sftdyn.toml`,
-    `http = "127.0.0.1:${port}"
+    `${settings.includes("https =") ? "" : `http = "127.0.0.1:${port}"`}
 nameserver = "127.0.0.1:${named.port}"
 nskeyfile = "${named.keyFile}"
 min_interval = 0

@@ -14,9 +14,19 @@ export interface Load {
   p99: number;
 }
 
-/** 32 connections that ask for the same again and again. */
-export function get(server: Server, path: string, right: string, seconds?: number): Promise<Load> {
-  return wrk(server, 32, "get.lua", path, [right], seconds);
+export interface GetOptions {
+  seconds?: number;
+  scheme?: "http" | "https";
+}
+
+/** The same request again and again, 32 at a time, each on a new connection. */
+export function get(
+  server: Server,
+  path: string,
+  right: string,
+  { seconds, scheme }: GetOptions = {},
+): Promise<Load> {
+  return wrk(server, 32, "get.lua", path, [right], seconds, scheme);
 }
 
 let run = 0;
@@ -46,8 +56,9 @@ async function wrk(
   path: string,
   args: (string | number)[],
   seconds = SECONDS,
+  scheme = "http",
 ): Promise<Load> {
-  const url = `http://127.0.0.1:${port}/${path}`;
+  const url = `${scheme}://127.0.0.1:${port}/${path}`;
   const threads = Math.min(2, connections);
   const options = ["-t", `${threads}`, "-c", `${connections}`, "-d", `${seconds}s`];
   const said = await output(
