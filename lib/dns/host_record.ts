@@ -20,12 +20,24 @@ export interface Pending {
   readonly waiters: ((result: Result) => void)[];
 }
 
+export interface Known {
+  readonly address: string;
+  readonly at: number;
+  /**
+   * It was set in the zone of its neighbours, which may be its own no more: a zone
+   * may have been made of just this name.
+   */
+  readonly isPresumed: boolean;
+}
+
 /** A host's A or AAAA record. */
 export class HostRecord {
   /** The zone that it was in when that was found last, or that the configuration names. */
   zone: string | undefined;
+  /** When its zone was found by its own name. */
+  foundAt = -Infinity;
   /** What it was when the nameserver confirmed it last (addressText), and when that was. */
-  known: { readonly address: string; readonly at: number } | undefined;
+  known: Known | undefined;
   /** What the nameserver was asked for, and what therefore must be set (addressText). */
   toSet: string | undefined;
   /** Seconds, if it was set since the start. */

@@ -119,6 +119,25 @@ export class Updater {
     for (const { name } of this.#records.values()) yield name;
   }
 
+  /** The records that are being changed, or that something lost may still change. */
+  *unfinished(): Generator<HostRecord> {
+    for (const record of this.#records.values()) {
+      if (record.pending !== undefined || record.isBusy || record.isInDoubt) yield record;
+    }
+  }
+
+  /** Has a record asked for at its next two calls: another engine may still be changing it. */
+  doubt({ name, type }: HostRecord): void {
+    this.#record(name, type).isInDoubt = true;
+  }
+
+  #record(name: Hostname, type: HostRecord["type"]): HostRecord {
+    const key = `${name} ${type}`;
+    let record = this.#records.get(key);
+    if (record === undefined) this.#records.set(key, record = new HostRecord(name, type));
+    return record;
+  }
+
   /**
    * Goes on with other settings at once. What is left to do is returned: what
    * waits is not lost, and what is known stays known, unless nobody has the host
@@ -145,9 +164,7 @@ export class Updater {
   }
 
   #set({ name, type, ttl, address }: Change): Result | Promise<Result> {
-    const key = `${name} ${type}`;
-    let record = this.#records.get(key);
-    if (record === undefined) this.#records.set(key, record = new HostRecord(name, type));
+    const record = this.#record(name, type);
     if (record.pending === undefined) {
       if (!record.isBusy && this.#isSo(record, addressText(address), ttl)) return "UPTODATE";
       if (this.#waiting >= this.#options.maxWaiting) return "BUSY";
@@ -168,10 +185,9 @@ export class Updater {
     return !isInDoubt && known !== undefined && now() - known.at < recheck;
   }
 
-  /** Whether it is known to be so. The TTL cannot be asked for: what was found is left as it is. */
+  /** Whether it is known to be so. */
   #isSo(record: HostRecord, address: string, ttl: number): boolean {
-    return this.#isFresh(record) && record.known!.address === address &&
-      (record.ttl === undefined || record.ttl === ttl);
+    return this.#isFresh(record) && !record.known!.isPresumed && isAs(record, address, ttl);
   }
 
   /** Has a change that waits for its interval looked at again. */
@@ -202,7 +218,7 @@ export class Updater {
   /** Whether it is known not to be as it is to be. */
   #mustBeSet(record: HostRecord, { address, ttl }: Pending): boolean {
     if (record.toSet === addressText(address)) return true;
-    return this.#isFresh(record) && !this.#isSo(record, addressText(address), ttl);
+    return this.#isFresh(record) && !isAs(record, addressText(address), ttl);
   }
 
   /** The queue of the zone that the record is in; undefined if it must be found. */
@@ -477,6 +493,7 @@ export class Updater {
 
   #foundZone(record: HostRecord, zone: string): ZoneQueue {
     record.zone = zone;
+    record.foundAt = this.#options.now();
     if (record.pending !== undefined) record.pending.foundAt = this.#options.now();
     if (this.#found.size >= MAX_PARENTS) this.#found.clear();
     // The apex of a zone says nothing of its neighbours.
@@ -552,7 +569,9 @@ export class Updater {
     const { pending } = record;
     record.before = text;
     // What was lost before may come after: the next request asks once more.
-    record.known = record.isInDoubt ? undefined : { address: text, at: this.#options.now() };
+    record.known = record.isInDoubt
+      ? undefined
+      : { address: text, at: this.#options.now(), isPresumed: false };
     record.isInDoubt = false;
     record.isBusy = false;
     if (pending === undefined || addressText(pending.address) !== text) return this.#attend(record);
@@ -563,7 +582,7 @@ export class Updater {
 
   /** It was set. */
   #made({ record, change: { address, ttl }, pending }: Item): void {
-    const { log, now } = this.#options;
+    const { log, now, zones } = this.#options;
     const text = addressText(address);
     const reach = address === undefined ? undefined : local(address);
     const notes = [
@@ -574,7 +593,11 @@ export class Updater {
     log.info(`${record.text} ${record.before} -> ${text}${suffix}`);
     record.before = text;
     // As above.
-    record.known = record.isInDoubt ? undefined : { address: text, at: now() };
+    record.known = record.isInDoubt ? undefined : {
+      address: text,
+      at: now(),
+      isPresumed: now() - record.foundAt >= JUST_FOUND && zones.of(record.name) === undefined,
+    };
     record.ttl = ttl;
     record.isInDoubt = false;
     record.isProven = true;
@@ -638,4 +661,9 @@ export class Updater {
     this.#waiting--;
     for (const resolve of waiters) resolve(result);
   }
+}
+
+/** Whether what is known of it is this. The TTL cannot be asked for: what was found is left as it is. */
+function isAs({ known, ttl: own }: HostRecord, address: string, ttl: number): boolean {
+  return known!.address === address && (own === undefined || own === ttl);
 }

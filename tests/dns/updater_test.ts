@@ -257,6 +257,23 @@ Deno.test("a zone that is split: what is set next goes into the child", async ()
   }
 });
 
+Deno.test("a zone of just one name, made while its neighbours are set, is found at its next call", async () => {
+  await withWorld(async ({ server, set, time }) => {
+    const [name, neighbour] = ["own.dyn.example", "pc.dyn.example"];
+    for (const each of [name, neighbour]) assertEquals(await set(each, "192.0.2.1"), "OK");
+    await time.pass(1500);
+    server.zones.set(name, new Map());
+    const results = [set(neighbour, "192.0.2.2"), set(name, "192.0.2.2")];
+    await time.pass(1500);
+    assertEquals(await Promise.all(results), ["OK", "OK"]);
+    // It went where its neighbours are, and that is not taken for granted.
+    assertEquals(server.lookUp(name), undefined);
+    assertEquals(await set(name, "192.0.2.2"), "OK");
+    assertEquals(server.lookUp(name), "192.0.2.2");
+    assertEquals(await set(name, "192.0.2.2"), "UPTODATE");
+  });
+});
+
 Deno.test("a zone that was moved away while many are set is found again, in the same request", async () => {
   await withWorld(async ({ server, set, time }) => {
     for (const i of all(20, (i) => i)) assertEquals(await set(host(i), "192.0.2.1"), "OK");
