@@ -129,7 +129,7 @@ export class Updaters {
     this.#retired = [...this.#retired, nsupdate].slice(-MAX_RETIRED);
   }
 
-  #updaterOf({ name }: Change): Updater {
+  #updaterOf({ name }: Pick<Change, "name">): Updater {
     const zone = this.#settings.zones.of(name);
     if (zone === undefined) return this.#default;
     return this.#engines.get(nameserverId(zone.nameserver))!.updater;
@@ -140,6 +140,7 @@ export class Updaters {
     const left: Work[] = [];
     const { nameserver, zones, timeout } = settings;
     const former = new Map(this.#engines);
+    const before = [...former.values()].map(({ updater }) => updater);
     this.#engines.clear();
     for (const each of [nameserver, ...zones.all.map((zone) => zone.nameserver)]) {
       const id = nameserverId(each);
@@ -166,6 +167,12 @@ export class Updaters {
       this.#retire(nsupdate);
     }
     this.#default = this.#engines.get(nameserverId(nameserver))!.updater;
+    for (const updater of before) {
+      for (const record of updater.unfinished()) {
+        const next = this.#updaterOf(record);
+        if (next !== updater) next.doubt(record);
+      }
+    }
     return left;
   }
 }

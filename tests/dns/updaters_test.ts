@@ -8,7 +8,7 @@ import { createLog } from "../../lib/log.ts";
 import { type Nameserver, nameserverText } from "../../lib/nameserver.ts";
 import { atOnce } from "../../lib/slices.ts";
 import { Zones } from "../../lib/zones.ts";
-import { withFakeTime } from "../fake_time.ts";
+import { type FakeTime, withFakeTime } from "../fake_time.ts";
 import { FakeNameserver } from "./fake_nameserver.ts";
 
 const A: Nameserver = { endpoint: { hostname: "192.0.2.1", port: 53 }, keyFile: undefined };
@@ -36,6 +36,7 @@ async function withServers(
     a: FakeNameserver,
     b: FakeNameserver,
     started: string[],
+    time: FakeTime,
   ) => Promise<void>,
   initial = zones(["b.example", B]),
 ): Promise<void> {
@@ -56,7 +57,7 @@ async function withServers(
     const log = createLog({ level: "error" });
     const settings = { timeout: 1000, minInterval: 0, recheck: 300_000 };
     const updaters = new Updaters({ nameserver: A, zones: initial, ...settings, log, connect });
-    await body(updaters, a, b, started);
+    await body(updaters, a, b, started, time);
     await updaters.close();
   });
 }
@@ -100,6 +101,24 @@ Deno.test("reconfigure() keeps what is known, but not of a host that another nam
     atOnce(updaters.reconfigure({ ...SETTINGS, zones: zones() }, own));
     assertEquals(await updaters.set([h]), ["UPTODATE"]);
     assertEquals(a.count("ask"), asked + 1);
+  });
+});
+
+Deno.test("what another engine may still be changing after a reload is asked for at the next two calls", async () => {
+  await withServers(async (updaters, a, b, _started, time) => {
+    const set = (text: string) => updaters.set([change("h.a.example", text)]);
+    a.distance = 100;
+    const former = set("192.0.2.8");
+    const settings = { ...SETTINGS, zones: zones(["a.example", B]) };
+    atOnce(updaters.reconfigure(settings, hosts("h.a.example")));
+    assertEquals(await set("192.0.2.9"), ["OK"]);
+    await time.pass(1000);
+    assertEquals(await former, ["OK"]);
+    // What the former one set later is noticed.
+    const asked = b.count("ask");
+    assertEquals(await set("192.0.2.9"), ["UPTODATE"]);
+    assertEquals(b.count("ask"), asked + 1);
+    assertEquals(set("192.0.2.9"), ["UPTODATE"]);
   });
 });
 
