@@ -13,7 +13,7 @@ export const SCHEMES = ["http", "https"] as const;
 export type Scheme = typeof SCHEMES[number];
 
 export const isFull = Deno.env.get("SFTDYN_HOSTILE") === "full";
-/** MB that it may have resident, whatever comes: the limit that sftdyn.service sets. */
+/** MB that it may have resident, whatever comes. */
 export const MOST_MEMORY = 256;
 /** How many requests others make at least, while an attack goes on. */
 const OTHERS = 100;
