@@ -88,7 +88,7 @@ const TIMEOUT = { default: 10, least: 1, most: 300 };
 /** A request waits as long, and clients do not wait for ever. */
 const MIN_INTERVAL = { default: 5, least: 0, most: 3600 };
 const RECHECK = { default: 300, least: 0, most: 7 * 24 * 3600 };
-/** README says what each costs. */
+/** sftdyn.toml.example says what each costs. */
 const MAX_CONNECTIONS = { default: 1000, least: 10, most: 20_000, isWhole: true };
 const SECOND = 1000;
 
