@@ -66,6 +66,11 @@ export function contains({ address: base, bits }: Network, address: Address): bo
   return true;
 }
 
+/** Whether one of the networks holds the address. */
+export function isInAny(networks: readonly Network[], address: Address): boolean {
+  return networks.some((network) => contains(network, address));
+}
+
 const network = (text: string): Network => parseNetwork(text)!;
 
 /** Where no device can be reached from elsewhere (RFC 6890, RFC 4291). */
@@ -106,7 +111,7 @@ function isPlainlyUsable({ family, parts: [first] }: Address): boolean {
 }
 
 function kind(kinds: [string, Network[]][], address: Address): string | undefined {
-  return kinds.find(([, networks]) => networks.some((n) => contains(n, address)))?.[0];
+  return kinds.find(([, networks]) => isInAny(networks, address))?.[0];
 }
 
 function ipv4(octets: number[]): Address {

@@ -1,6 +1,6 @@
 /** Which address a request is from: the connection's, or the one that a trusted proxy names. */
 
-import { type Address, contains, type Network, parseAddress } from "../address.ts";
+import { type Address, isInAny, type Network, parseAddress } from "../address.ts";
 import type { ProxyHeader } from "../proxy_header.ts";
 
 /** Who sent a request. */
@@ -72,8 +72,7 @@ export function clientOf(
   trusted: readonly Network[],
   proxyHeader: ProxyHeader,
 ): Caller {
-  const isTrusted = (address: Address) => trusted.some((network) => contains(network, address));
-  if (!isTrusted(peer.address)) return peer;
+  if (!isInAny(trusted, peer.address)) return peer;
   const header = headers.get(proxyHeader) ?? "";
   // Each proxy appends the address that it was called from: only what trusted ones wrote counts.
   const named = proxyHeader === "X-Real-IP" ? [header] : header.split(",").reverse();
@@ -88,7 +87,7 @@ export function clientOf(
         `the proxy ${proxy} sent something else than an address in ${proxyHeader}`,
       );
     }
-    if (!isTrusted(address)) return { address, text: address.text };
+    if (!isInAny(trusted, address)) return { address, text: address.text };
     proxy = address.text;
   }
   const hint = proxy === peer.text ? "" : " (if it is no proxy, trusted_proxies has too much)";

@@ -6,7 +6,7 @@
  */
 
 import { STATUS_TEXT } from "@std/http/status";
-import { contains, type Network, parseAddress } from "../address.ts";
+import { isInAny, type Network, parseAddress } from "../address.ts";
 import { close, writeAll } from "./connection.ts";
 import { count } from "../count.ts";
 import { delay } from "../delay.ts";
@@ -166,7 +166,7 @@ export class FrontDoor {
     const { trustedProxies } = this.#settings;
     if (trustedProxies.length === 0) return false;
     const address = parseAddress(hostname);
-    return address !== undefined && trustedProxies.some((network) => contains(network, address));
+    return address !== undefined && isInAny(trustedProxies, address);
   }
 
   #welcome(guest: Guest): void {
