@@ -9,7 +9,7 @@ import { endpointText } from "./endpoint.ts";
 import { errorMessage } from "./error_message.ts";
 import { FileError, readText } from "./file.ts";
 import type { Certificate } from "./http/certificate.ts";
-import { expiryOf } from "./http/certificate_expiry.ts";
+import { dateText, expiryOf } from "./http/certificate_expiry.ts";
 import type { Nameserver } from "./nameserver.ts";
 
 export interface CheckOptions {
@@ -150,10 +150,10 @@ async function checkFile(config: Config, report: Report): Promise<void> {
 
 function checkCertificate(certificate: Certificate, now: Date, report: Report): void {
   const { notBefore, notAfter, names, chainGap, files: [file] } = certificate;
-  const date = notAfter.toISOString().slice(0, 10);
+  const date = dateText(notAfter);
   const expiry = expiryOf(certificate, now);
   if (now < notBefore) {
-    report.error(`certificate: not valid before ${notBefore.toISOString().slice(0, 10)}`);
+    report.error(`certificate: not valid before ${dateText(notBefore)}`);
   } else if (expiry !== undefined) {
     const [level, message] = expiry;
     report[level](`certificate: ${message}`);

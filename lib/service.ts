@@ -1,6 +1,6 @@
 /** sftdyn while it serves: its parts wired together, exchanged at a reload, ended in good order. */
 
-import { CertificateExpiry } from "./http/certificate_expiry.ts";
+import { CertificateExpiry, dateText } from "./http/certificate_expiry.ts";
 import { CertificateWatch } from "./http/certificate_watch.ts";
 import { type Config, ConfigError } from "./config/config.ts";
 import { count } from "./count.ts";
@@ -94,7 +94,7 @@ export async function startService(
     if (certificate === undefined || isStopping) return;
     await listeners.update({ ...wanted(config), certificate });
     config = { ...config, certificate };
-    log.info(`https uses a new certificate, valid until ${dateOf(certificate.notAfter)}`);
+    log.info(`https uses a new certificate, valid until ${dateText(certificate.notAfter)}`);
   }
 
   const every = async (ms: number, poll: () => unknown) => {
@@ -136,8 +136,4 @@ function reason(error: unknown): string {
   if (!(error instanceof ConfigError)) return errorMessage(error);
   const { faults: [first], count } = error;
   return count === 1 ? first! : `${first} (and ${count - 1} more: sftdyn check lists all)`;
-}
-
-function dateOf(date: Date): string {
-  return date.toISOString().slice(0, "YYYY-MM-DD".length);
 }

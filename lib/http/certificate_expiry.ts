@@ -8,6 +8,11 @@ const DAY = 24 * 60 * 60 * 1000;
 /** Let's Encrypt renews 30 days ahead: with 14 left, a renewal has failed. */
 const DAYS_AHEAD = 14;
 
+/** The day, as YYYY-MM-DD. */
+export function dateText(date: Date): string {
+  return date.toISOString().slice(0, "YYYY-MM-DD".length);
+}
+
 export type Expiry = readonly [level: "warning" | "error", message: string];
 
 /** What an administrator should know of how long it is still valid, if anything. */
@@ -15,7 +20,7 @@ export function expiryOf(
   { notAfter }: Pick<Certificate, "notAfter">,
   now: Date,
 ): Expiry | undefined {
-  const date = notAfter.toISOString().slice(0, "YYYY-MM-DD".length);
+  const date = dateText(notAfter);
   if (now >= notAfter) return ["error", `it expired on ${date}`];
   const days = Math.floor((notAfter.getTime() - now.getTime()) / DAY);
   if (days >= DAYS_AHEAD) return undefined;
