@@ -76,7 +76,14 @@ export async function loadCertificate(
   if (!parsed.checkPrivateKey(privateKey)) {
     throw new CertificateError("key", `"${keyFile}" is not the key of "${certFile}"`);
   }
-  tryTls(cert, key, certFile);
+  try {
+    tryTls(cert, key);
+  } catch (error) {
+    throw new CertificateError(
+      "cert",
+      `"${certFile}" cannot be used for TLS: ${errorMessage(error)}`,
+    );
+  }
   const chain = parse(
     "cert",
     certFile,
@@ -160,14 +167,7 @@ function isVersion1(der: Uint8Array): boolean {
   return der[tbs + headerLength(tbs)] !== 0xa0;
 }
 
-/** TLS itself decides what it accepts: a listener that nobody knows of tries it. */
-function tryTls(cert: string, key: string, certFile: string): void {
-  try {
-    Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key }).close();
-  } catch (error) {
-    throw new CertificateError(
-      "cert",
-      `"${certFile}" cannot be used for TLS: ${errorMessage(error)}`,
-    );
-  }
+/** TLS itself decides what it accepts: a listener that nobody knows of tries it, and throws if not. */
+export function tryTls(cert: string, key: string): void {
+  Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key }).close();
 }

@@ -1,6 +1,6 @@
 /** Everything from the public ports to the handler: started, changed while it serves, stopped. */
 
-import { type Certificate, isSameCertificate } from "./certificate.ts";
+import { type Certificate, isSameCertificate, tryTls } from "./certificate.ts";
 import { delay } from "../delay.ts";
 import { type Endpoint, endpointText } from "../endpoint.ts";
 import { type DoorSettings, FrontDoor } from "./front_door.ts";
@@ -95,7 +95,9 @@ class Ports implements Listeners {
     const inUse = (listener: Listener) =>
       gone.some(([, { endpoint }]) => endpoint.port === listener.endpoint.port);
     const previous = this.#certificate;
-    if (https.length > 0) tryCertificate(certificate!);
+    const isNew = certificate !== undefined &&
+      (previous === undefined || !isSameCertificate(previous, certificate));
+    if (isNew && https.length > 0) tryCertificate(certificate);
     try {
       this.#certificate = certificate;
       for (const [name, listener] of fresh) if (!inUse(listener)) this.#start(name, listener);
@@ -111,8 +113,7 @@ class Ports implements Listeners {
     }
     // From here on nothing can fail.
     this.#parts.door.settings = settings;
-    if (previous === undefined || certificate === undefined) return;
-    if (!isSameCertificate(previous, certificate)) await this.#setCertificate(certificate);
+    if (isNew && previous !== undefined) await this.#setCertificate(certificate);
   }
 
   async stop(grace: number): Promise<void> {
@@ -177,14 +178,10 @@ function openAll(open: (hostname: string) => Port): Port[] {
   }
 }
 
-/**
- * Tries a certificate where nobody notices.
- *
- * @throws {ListenError}
- */
+/** @throws {ListenError} TLS does not accept it */
 function tryCertificate({ cert, key }: Certificate): void {
   try {
-    Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key }).close();
+    tryTls(cert, key);
   } catch (error) {
     throw ListenError.of("https", error);
   }

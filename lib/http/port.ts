@@ -177,13 +177,12 @@ export class HttpsPort extends Port {
 
   #reopen(): Promise<void> {
     return this.#turn = this.#turn.then(async () => {
-      await this.#close();
       while (!this.#isStopped) {
+        await this.#close();
         try {
           this.#accepting = this.#isOnDetour ? this.#listenOnDetour() : this.#listenDirectly();
           return;
         } catch (error) {
-          if (this.#inner !== undefined) close(this.#inner);
           this.parts.complain(`${this.name} cannot be opened again: ${explain(error)}`);
           this.parts.door.makeRoom();
           await delay(PAUSE);

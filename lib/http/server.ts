@@ -8,6 +8,7 @@ import { abortableDelay } from "../delay.ts";
 import { errorMessage } from "../error_message.ts";
 import type { ConnectionInfo, Handler } from "./handler.ts";
 import type { Log } from "../log.ts";
+import { withRoom } from "../with_room.ts";
 
 /** The part of Deno.serve that is used. */
 export type Serve = (
@@ -259,7 +260,7 @@ async function readAnswer(line: Line, isHead: boolean): Promise<Answer | undefin
         // What comes after it would be nobody's answer.
         return { answer, isLast: isClosing || length > whole };
       }
-      if (whole > buffer.length) buffer = line.buffer = grown(buffer, whole);
+      buffer = line.buffer = withRoom(buffer, whole);
     } else if (length >= USUAL_ANSWER) throw new Error("too long a head of an answer");
   }
 }
@@ -271,10 +272,4 @@ function closing(answer: Uint8Array, end: number, length: number): Uint8Array {
   bytes.set(CLOSING, end);
   bytes.set(answer.subarray(end, length), end + CLOSING.length);
   return bytes;
-}
-
-function grown(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
-  const more = new Uint8Array(length);
-  more.set(bytes);
-  return more;
 }
