@@ -340,11 +340,16 @@ Deno.test("neither a body nor another request gets in", async () => {
 
 Deno.test("an announced body is awaited five seconds after the answer, or 64 KiB", async () => {
   const announced = "POST /k HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n";
-  await withDoor({}, async (house) => {
+  /** A connection whose request is answered, and its body has not come. */
+  const answered = async (house: House) => {
     const conn = await house.enter(announced);
     await isAsked(house, 1);
     house.asked[0]!.answer();
     assertEquals(await receive(conn), OK);
+    return conn;
+  };
+  await withDoor({}, async (house) => {
+    const conn = await answered(house);
     // The half of the door is closed: it still reads.
     await conn.write(bytes("body"));
     await house.hasRead(announced.length + 4);
@@ -353,18 +358,12 @@ Deno.test("an announced body is awaited five seconds after the answer, or 64 KiB
     assertEquals(house.door.makeRoom(), false);
   });
   await withDoor({}, async (house) => {
-    const conn = await house.enter(announced);
-    await isAsked(house, 1);
-    house.asked[0]!.answer();
-    assertEquals(await receive(conn), OK);
+    await answered(house);
     await house.pass(5500);
     assertEquals(house.door.makeRoom(), false);
   });
   await withDoor({}, async (house) => {
-    const conn = await house.enter(announced);
-    await isAsked(house, 1);
-    house.asked[0]!.answer();
-    assertEquals(await receive(conn), OK);
+    const conn = await answered(house);
     try {
       const part = new Uint8Array(4096);
       for (let i = 0; i < 16; i++) await conn.write(part);
