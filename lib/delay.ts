@@ -1,4 +1,4 @@
-/** Delays. */
+/** A delay. */
 
 /**
  * Resolves after this many milliseconds, without keeping the process alive, and
@@ -6,17 +6,4 @@
  */
 export function delay(ms: number): Promise<unknown> {
   return new Promise((resolve) => AbortSignal.timeout(ms).addEventListener("abort", resolve));
-}
-
-/** Resolves after this many milliseconds, or as soon as the signal is aborted. */
-export function abortableDelay(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }

@@ -2,6 +2,7 @@
 
 import { type Address, isInAny, type Network, parseAddress } from "../address.ts";
 import type { ProxyHeader } from "../proxy_header.ts";
+import type { HttpRequest } from "./request_head.ts";
 
 /** Who sent a request. */
 export type Caller = Known | Unknown;
@@ -39,7 +40,7 @@ export class Callers {
   }
 
   /** @param hostname the address of the connection's other end */
-  find(hostname: string, request: Pick<Request, "headers">): Caller {
+  find(hostname: string, request: Pick<HttpRequest, "headers">): Caller {
     const { trustedProxies, proxyHeader } = this.#options;
     const peer = this.#peer(hostname);
     // Reading the headers takes a while.
@@ -68,7 +69,7 @@ export class Callers {
  */
 export function clientOf(
   peer: Known,
-  headers: Headers,
+  headers: HttpRequest["headers"],
   trusted: readonly Network[],
   proxyHeader: ProxyHeader,
 ): Caller {

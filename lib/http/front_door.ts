@@ -1,26 +1,20 @@
 /**
  * The front door: everybody who comes from the network comes through here, HTTP and
  * HTTPS alike. A stranger's connection is for one request, whose head has to come
- * soon and be small, and nothing else of it gets in. A trusted proxy's connection
- * is relayed whole.
+ * soon and be small, and nothing else of it is looked at. A trusted proxy's is kept
+ * for the next one.
  */
 
-import { STATUS_TEXT } from "@std/http/status";
+import { STATUS_CODE } from "@std/http/status";
 import { isInAny, type Network, parseAddress } from "../address.ts";
-import { close, writeAll } from "./connection.ts";
 import { count } from "../count.ts";
 import { delay } from "../delay.ts";
 import { errorMessage } from "../error_message.ts";
-import {
-  endOfEmptyLines,
-  endOfHead,
-  MAX_HEAD,
-  parseHead,
-  type Refusal,
-  type RequestHead,
-} from "./request_head.ts";
-import { Relay } from "./relay.ts";
-import type { Server } from "./server.ts";
+import { type Answer, answerBytes } from "./answer.ts";
+import { close, writeAll } from "./connection.ts";
+import type { Handler } from "./handler.ts";
+import { HeadReader } from "./head_reader.ts";
+import type { RequestHead } from "./request_head.ts";
 import { holderOf, type Visitor, Visitors } from "./visitors.ts";
 
 export interface DoorSettings {
@@ -31,7 +25,7 @@ export interface DoorSettings {
 }
 
 export interface FrontDoorOptions extends DoorSettings {
-  server: Pick<Server, "answer" | "open">;
+  handler: Handler;
   /** Both are for what the network can cause at will: the first for what is refused. */
   warn: (problem: string) => void;
   complain: (problem: string) => void;
@@ -43,18 +37,21 @@ export interface FrontDoorOptions extends DoorSettings {
 export interface Entrance {
   /** Of the other end. */
   address: { readonly hostname: string };
-  /** Ends the connection although no request has come. */
+  /** Ends the connection although nothing has come on it. */
   abandon: () => void;
+  /** Called when it was closed. */
+  onClose?: () => void;
 }
 
-/** Milliseconds from accept to the end of the head, a TLS handshake included. */
+/**
+ * Milliseconds to the end of the head: of a stranger from accept, a TLS handshake
+ * included; of a proxy from the head's first octet.
+ */
 const HEAD_TIME = 10_000;
 /** Milliseconds that somebody has to take the answer. */
 const ANSWER_TIME = 5000;
 /** Milliseconds between two looks at who is late. */
 const LOOK = 500;
-/** How often a request is given to the server that could not answer it. */
-const MAX_TRIES = 3;
 /** Octets of a head as a rule. */
 const USUAL_HEAD = 2048;
 /** Buffers that are kept for the next connection. */
@@ -62,18 +59,21 @@ const MAX_BUFFERS = 64;
 /** Octets that are read of what nobody wants, so that the answer is not lost by a reset. */
 const MAX_REST = 64 * 1024;
 
-/** A stranger's connection. */
+/** Somebody's connection. */
 class Guest implements Visitor {
-  /** What comes next: the head of its request, the answer to it, or its end. */
+  /** What comes next: the head of a request, the answer to it, or the end. */
   next: "head" | "answer" | "end" = "head";
+  hasBegun = false;
   hasLeft = false;
+  /** When it is ended unless it goes on. */
+  deadline: number | undefined;
 
-  /** @param deadline when it is ended unless it goes on; undefined while its request is answered */
+  /** @param isKept whether another request may follow on it */
   constructor(
     readonly conn: Deno.Conn,
     readonly entrance: Entrance,
     readonly holder: string,
-    public deadline: number | undefined,
+    public isKept: boolean,
   ) {}
 
   get isWaiting(): boolean {
@@ -83,22 +83,17 @@ class Guest implements Visitor {
   leave(): void {
     if (this.hasLeft) return;
     this.hasLeft = true;
-    if (this.next === "head") this.entrance.abandon();
-    else close(this.conn);
+    if (!this.hasBegun) return this.entrance.abandon();
+    close(this.conn);
+    this.entrance.onClose?.();
   }
 }
 
 export class FrontDoor {
-  readonly #server: FrontDoorOptions["server"];
-  readonly #warn: FrontDoorOptions["warn"];
-  readonly #complain: FrontDoorOptions["complain"];
-  readonly #now: () => number;
-  readonly #delay: (ms: number) => Promise<unknown>;
-  readonly #guests: Visitors<Guest>;
+  readonly #options: Required<Omit<FrontDoorOptions, keyof DoorSettings>>;
+  readonly #strangers: Visitors<Guest>;
   /** The longest without a request first. */
-  readonly #relays = new Map<Relay, Entrance>();
-  /** Proxies' connections that are not relayed yet. */
-  #coming = 0;
+  readonly #proxies = new Set<Guest>();
   readonly #buffers: Uint8Array<ArrayBuffer>[] = [];
   #settings: DoorSettings;
   #isLooking = false;
@@ -106,38 +101,41 @@ export class FrontDoor {
   #onEmpty = () => {};
 
   constructor(
-    { server, warn, complain, now = () => performance.now(), delay: wait = delay, ...settings }:
-      FrontDoorOptions,
+    {
+      trustedProxies,
+      maxConnections,
+      now = () => performance.now(),
+      delay: wait = delay,
+      ...options
+    }: FrontDoorOptions,
   ) {
-    this.#server = server;
-    this.#warn = warn;
-    this.#complain = complain;
-    this.#now = now;
-    this.#delay = wait;
-    this.#settings = settings;
-    this.#guests = new Visitors(settings.maxConnections);
+    this.#options = { ...options, now, delay: wait };
+    this.#settings = { trustedProxies, maxConnections };
+    this.#strangers = new Visitors(maxConnections);
   }
 
   /** Applies to those who come from now on; connections of proxies that are none any more are ended. */
   set settings(settings: DoorSettings) {
     this.#settings = settings;
-    this.#guests.max = settings.maxConnections;
-    for (const [relay, { address }] of this.#relays) {
-      if (!this.#isProxy(address.hostname)) relay.end();
+    this.#strangers.max = settings.maxConnections;
+    for (const proxy of this.#proxies) {
+      if (!this.#isProxy(proxy.entrance.address.hostname)) this.#endAfterAnswer(proxy);
     }
   }
 
   /** Serves a connection that was accepted, to its end. */
   admit(conn: Deno.Conn, entrance: Entrance): void {
     const { hostname } = entrance.address;
-    if (this.#isStopping) entrance.abandon();
-    else if (this.#isProxy(hostname)) void this.#relay(conn, entrance);
-    else this.#welcome(new Guest(conn, entrance, holderOf(hostname), this.#now() + HEAD_TIME));
+    if (this.#isStopping) return entrance.abandon();
+    const isProxy = this.#isProxy(hostname);
+    const guest = new Guest(conn, entrance, isProxy ? hostname : holderOf(hostname), isProxy);
+    if (!(isProxy ? this.#addProxy(guest) : this.#addStranger(guest))) return guest.leave();
+    void this.#serve(guest);
   }
 
   /** Where nothing more can be opened, somebody who only waits has to go. */
   makeRoom(): boolean {
-    return this.#guests.makeRoom() !== undefined || this.#endIdle();
+    return this.#strangers.makeRoom() !== undefined || this.#endIdleProxy();
   }
 
   /**
@@ -147,19 +145,19 @@ export class FrontDoor {
   async stop(): Promise<void> {
     this.#isStopping = true;
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
-    for (const guest of this.#guests) if (guest.isWaiting) this.#end(guest);
-    for (const relay of this.#relays.keys()) {
-      if (relay.isIdle) this.#endRelay(relay);
-      else relay.end();
-    }
+    for (const guest of this.#guests()) this.#endAfterAnswer(guest);
     this.#tellIfEmpty();
     await empty;
   }
 
   /** Ends every connection. */
   hangUp(): void {
-    for (const guest of this.#guests) this.#end(guest);
-    for (const relay of this.#relays.keys()) this.#endRelay(relay);
+    for (const guest of this.#guests()) this.#end(guest);
+  }
+
+  *#guests(): Generator<Guest> {
+    yield* this.#strangers;
+    yield* this.#proxies;
   }
 
   #isProxy(hostname: string): boolean {
@@ -169,39 +167,67 @@ export class FrontDoor {
     return address !== undefined && isInAny(trustedProxies, address);
   }
 
-  #welcome(guest: Guest): void {
-    const { isIn, gone } = this.#guests.add(guest);
-    if (gone !== undefined) this.#warnOf(gone.holder, gone.holder === guest.holder ? 0 : 1);
-    else if (!isIn) this.#warnOf(guest.holder);
-    if (!isIn) return guest.leave();
-    if (!this.#isLooking) void this.#endLateOnes();
-    void this.#serve(guest);
+  #addStranger(guest: Guest): boolean {
+    const { isIn, gone } = this.#strangers.add(guest);
+    if (gone !== undefined) this.#warnOf("closed", gone.holder, gone.holder !== guest.holder);
+    else if (!isIn) this.#warnOf("refused", guest.holder, false);
+    // A proxy may keep its connection without a request for as long as it likes.
+    if (isIn) this.#setDeadline(guest, HEAD_TIME);
+    return isIn;
   }
 
-  /** @param gone how many of the holder were closed already */
-  #warnOf(holder: string, gone = 0): void {
-    const [all, held] = [
-      count(this.#guests.size, "connection"),
-      this.#guests.countOf(holder) + gone,
-    ];
-    this.#warn(`too many connections: closed one of ${holder}, which has ${held} of ${all}`);
+  #addProxy(guest: Guest): boolean {
+    if (this.#proxies.size >= this.#settings.maxConnections && !this.#endIdleProxy()) {
+      this.#options.warn(
+        `refused a connection of the proxy ${guest.holder}: proxies have max_connections, ` +
+          `${this.#settings.maxConnections}, and each waits for an answer`,
+      );
+      return false;
+    }
+    this.#proxies.add(guest);
+    return true;
+  }
+
+  /** @param isForOther whether it had to make room for somebody else */
+  #warnOf(what: "closed" | "refused", holder: string, isForOther: boolean): void {
+    const { maxConnections } = this.#settings;
+    // Whoever had to go is not counted any more.
+    const held = this.#strangers.countOf(holder) + (isForOther ? 1 : 0);
+    const most = !isForOther && held >= this.#strangers.maxOfOne
+      ? `the most for one address where max_connections is ${maxConnections}`
+      : `and max_connections is ${maxConnections}`;
+    this.#options.warn(
+      `${what} a connection of ${holder}, which has ${count(held, "connection")}, ${most}`,
+    );
   }
 
   async #serve(guest: Guest): Promise<void> {
     const { conn } = guest;
     const buffer = this.#buffers.pop() ?? new Uint8Array(USUAL_HEAD);
+    const reader = new HeadReader(conn, buffer);
+    const onStart = () => this.#begin(guest);
     try {
-      const read = await readHead(conn, buffer);
-      if (read === undefined || guest.hasLeft) return;
-      guest.next = "answer";
-      guest.deadline = undefined;
-      const answer = typeof read.head === "number"
-        ? refusalOf(read.head)
-        : await this.#answer(read.head, guest);
-      guest.deadline = this.#now() + ANSWER_TIME;
-      await writeAll(conn, answer);
-      guest.next = "end";
-      if (read.hasMore && !this.#isStopping) await readRest(conn, buffer);
+      for (;;) {
+        const head = await reader.next(onStart);
+        if (head === undefined || guest.hasLeft) return;
+        guest.next = "answer";
+        guest.deadline = undefined;
+        const isRefused = typeof head === "number";
+        const answer = isRefused ? { status: head, body: null } : await this.#answer(head, guest);
+        this.#setDeadline(guest, ANSWER_TIME);
+        const isLast = isRefused || head.hasBody || !head.isKept || !guest.isKept;
+        await writeAll(conn, answerBytes(answer, isLast));
+        if (isLast) {
+          guest.next = "end";
+          const hasMore = isRefused || head.hasBody || reader.hasMore;
+          if (hasMore && !this.#isStopping) await readRest(conn);
+          return;
+        }
+        guest.next = "head";
+        guest.deadline = undefined;
+        // Told to end while it was written.
+        if (!guest.isKept) return;
+      }
     } catch {
       // It was reset, or ended by us.
     } finally {
@@ -210,139 +236,82 @@ export class FrontDoor {
     }
   }
 
-  async #answer({ bytes, method }: RequestHead, guest: Guest): Promise<Uint8Array> {
-    const client = { remoteAddr: guest.entrance.address };
-    for (let tries = 1;; tries++) {
-      try {
-        return await this.#server.answer(bytes, client, method);
-      } catch (error) {
-        if (guest.hasLeft) throw error;
-        this.#complain(`a request could not be answered: ${errorMessage(error)}`);
-        // There may be no file descriptor left.
-        if (tries === MAX_TRIES || !this.makeRoom()) throw error;
-      }
-    }
+  /** The first octets of a request have come. */
+  #begin(guest: Guest): void {
+    guest.hasBegun = true;
+    if (guest.deadline === undefined) this.#setDeadline(guest, HEAD_TIME);
+    // Behind all others.
+    if (this.#proxies.delete(guest)) this.#proxies.add(guest);
   }
 
-  #end(guest: Guest): void {
-    this.#guests.remove(guest);
-    guest.leave();
-    this.#tellIfEmpty();
-  }
-
-  async #endLateOnes(): Promise<void> {
-    this.#isLooking = true;
-    while (this.#guests.size > 0) {
-      await this.#delay(LOOK);
-      const now = this.#now();
-      for (const guest of this.#guests) {
-        if (guest.deadline !== undefined && guest.deadline <= now) this.#end(guest);
-      }
-    }
-    this.#isLooking = false;
-  }
-
-  async #relay(conn: Deno.Conn, entrance: Entrance): Promise<void> {
-    const { address, abandon } = entrance;
-    const isFull = this.#relays.size + this.#coming >= this.#settings.maxConnections;
-    if (isFull && !this.#endIdle()) {
-      this.#warn(`refused a connection of ${address.hostname}: proxies have too many`);
-      return abandon();
-    }
-    this.#coming++;
-    let line;
+  /** No promise where the handler makes none: most requests change nothing. */
+  #answer(head: RequestHead, guest: Guest): Answer | Promise<Answer> {
     try {
-      line = await this.#server.open({ remoteAddr: address });
+      const answer = this.#options.handler(head, guest.entrance.address.hostname);
+      return answer instanceof Promise ? answer.catch((error) => this.#fault(error)) : answer;
     } catch (error) {
-      if (!this.#isStopping) {
-        this.#complain(`a proxy's connection could not be relayed: ${errorMessage(error)}`);
-      }
-      return abandon();
-    } finally {
-      this.#coming--;
+      return this.#fault(error);
     }
-    const relay = new Relay(conn, line, {
-      onRequest: () => {
-        // Behind all others.
-        if (this.#relays.delete(relay)) this.#relays.set(relay, entrance);
-      },
-      delay: this.#delay,
-    });
-    this.#relays.set(relay, entrance);
-    if (this.#isStopping) relay.end();
-    await relay.ended;
-    this.#endRelay(relay);
   }
 
-  /** Ends the one that is idle longest. */
-  #endIdle(): boolean {
-    for (const relay of this.#relays.keys()) {
-      if (!relay.isIdle) continue;
-      this.#endRelay(relay);
+  #fault(error: unknown): Answer {
+    this.#options.complain(`internal error: ${errorMessage(error)}`);
+    return { status: STATUS_CODE.InternalServerError, body: "FAIL" };
+  }
+
+  /** Ends it, at once if no request of it is being answered. */
+  #endAfterAnswer(guest: Guest): void {
+    guest.isKept = false;
+    if (guest.isWaiting) this.#end(guest);
+  }
+
+  /** Ends the proxy's connection that is without a request for longest. */
+  #endIdleProxy(): boolean {
+    for (const proxy of this.#proxies) {
+      if (!proxy.isWaiting) continue;
+      this.#end(proxy);
       return true;
     }
     return false;
   }
 
-  #endRelay(relay: Relay): void {
-    this.#relays.delete(relay);
-    relay.close();
+  #end(guest: Guest): void {
+    if (!this.#proxies.delete(guest)) this.#strangers.remove(guest);
+    guest.leave();
     this.#tellIfEmpty();
   }
 
-  #tellIfEmpty(): void {
-    if (this.#guests.size === 0 && this.#relays.size === 0) this.#onEmpty();
+  #setDeadline(guest: Guest, ms: number): void {
+    guest.deadline = this.#options.now() + ms;
+    if (!this.#isLooking) void this.#endLateOnes();
   }
-}
 
-interface Read {
-  head: RequestHead | Refusal;
-  /** Whether something else was sent, or will be. */
-  hasMore: boolean;
-}
+  /** Looks who is late, for as long as somebody may become so. */
+  async #endLateOnes(): Promise<void> {
+    this.#isLooking = true;
+    for (let areSome = true; areSome;) {
+      await this.#options.delay(LOOK);
+      areSome = false;
+      const now = this.#options.now();
+      for (const guest of this.#guests()) {
+        if (guest.deadline === undefined) continue;
+        if (guest.deadline <= now) this.#end(guest);
+        else areSome = true;
+      }
+    }
+    this.#isLooking = false;
+  }
 
-/**
- * Reads one head.
- *
- * @param buffer for a head as long as they usually are
- * @returns undefined if the connection ends before it is whole
- */
-async function readHead(conn: Deno.Conn, buffer: Uint8Array): Promise<Read | undefined> {
-  for (let start = 0, looked = 0, length = 0;;) {
-    const count = await conn.read(buffer.subarray(length));
-    if (count === null) return undefined;
-    length += count;
-    if (start === looked) looked = start = endOfEmptyLines(buffer.subarray(0, length), start);
-    const end = endOfHead(buffer.subarray(start, length), looked - start);
-    if (length > MAX_HEAD && (end === undefined || start + end > MAX_HEAD)) {
-      return { head: 431, hasMore: true };
-    }
-    if (end !== undefined) {
-      const head = parseHead(buffer.subarray(start, start + end));
-      const hasMore = typeof head === "number" || head.hasBody || start + end < length;
-      return { head, hasMore };
-    }
-    looked = length;
-    if (length === buffer.length) {
-      // One octet more tells that a head is too long.
-      const larger = new Uint8Array(Math.min(2 * length, MAX_HEAD + 1));
-      larger.set(buffer);
-      buffer = larger;
-    }
+  #tellIfEmpty(): void {
+    if (this.#strangers.size === 0 && this.#proxies.size === 0) this.#onEmpty();
   }
 }
 
 /** Reads what nobody wants until the other side ends it: closed with it, the answer might be lost. */
-async function readRest(conn: Deno.Conn, buffer: Uint8Array): Promise<void> {
+async function readRest(conn: Deno.Conn): Promise<void> {
   await conn.closeWrite();
-  for (let left = MAX_REST, count; left > 0 && (count = await conn.read(buffer)) !== null;) {
+  const part = new Uint8Array(USUAL_HEAD);
+  for (let left = MAX_REST, count; left > 0 && (count = await conn.read(part)) !== null;) {
     left -= count;
   }
-}
-
-function refusalOf(status: Refusal): Uint8Array {
-  return new TextEncoder().encode(
-    `HTTP/1.1 ${status} ${STATUS_TEXT[status]}\r\ncache-control: no-store\r\n` +
-      "connection: close\r\ncontent-length: 0\r\n\r\n",
-  );
 }

@@ -1,12 +1,14 @@
-/** Request to response: a protocol says what is asked for, the updater does it. */
+/** Request to answer: a protocol says what is asked for, the updater does it. */
 
 import { STATUS_CODE } from "@std/http/status";
 import { type Change, recordType } from "../change.ts";
 import type { Clients } from "../clients.ts";
 import type { Updater } from "../dns/updater.ts";
 import { limitRate, type Log } from "../log.ts";
+import type { Answer } from "./answer.ts";
 import { Callers, type CallersOptions } from "./client_address.ts";
-import { type Call, createResponse } from "./protocol.ts";
+import type { Call } from "./protocol.ts";
+import type { HttpRequest } from "./request_head.ts";
 import { createSecretUrl } from "./secret_url.ts";
 
 export interface HandlerOptions extends CallersOptions {
@@ -15,16 +17,14 @@ export interface HandlerOptions extends CallersOptions {
   log: Pick<Log, "warning">;
 }
 
-/** Where a request came from, as Deno.serve tells it. */
-export interface ConnectionInfo {
-  readonly remoteAddr: { readonly hostname: string };
-}
+/** @param from the address of the connection's other end */
+export type Handler = (request: HttpRequest, from: string) => Answer | Promise<Answer>;
 
-export type Handler = (
-  request: Request,
-  connection: ConnectionInfo,
-) => Response | Promise<Response>;
-
+const NOT_ALLOWED: Answer = {
+  status: STATUS_CODE.MethodNotAllowed,
+  body: null,
+  headers: { allow: "GET" },
+};
 /** Lines a second. */
 const MAX_WARNINGS = 10;
 
@@ -38,12 +38,10 @@ export function createHandler(
   const callers = new Callers({ trustedProxies, proxyHeader });
   const protocol = createSecretUrl({ clients, warn });
 
-  return (request, { remoteAddr }) => {
-    if (request.method !== "GET") {
-      return createResponse(STATUS_CODE.MethodNotAllowed, null, { allow: "GET" });
-    }
-    const call = protocol.parse(request, callers.find(remoteAddr.hostname, request));
-    if (call instanceof Response) return call;
+  return (request, from) => {
+    if (request.method !== "GET") return NOT_ALLOWED;
+    const call = protocol.parse(request, callers.find(from, request));
+    if ("status" in call) return call;
     // Most requests change nothing: their results are no promise, and it costs time to make one.
     const results = updater.set(changesOf(call));
     return results instanceof Promise

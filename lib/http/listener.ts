@@ -6,9 +6,9 @@ import { type Endpoint, endpointText } from "../endpoint.ts";
 import { type DoorSettings, FrontDoor } from "./front_door.ts";
 import { limitRate, type Log } from "../log.ts";
 import { explain, HttpPort, HttpsPort, isTaken, ListenError, type Port } from "./port.ts";
-import { type Serve, Server, type ServerOptions } from "./server.ts";
+import type { Handler } from "./handler.ts";
 
-export { ListenError, type Serve };
+export { ListenError };
 
 /** Where to listen, and for whom. */
 export interface Wanted extends DoorSettings {
@@ -18,7 +18,8 @@ export interface Wanted extends DoorSettings {
   certificate: Certificate | undefined;
 }
 
-export interface ListenOptions extends Wanted, Pick<ServerOptions, "handler" | "serve"> {
+export interface ListenOptions extends Wanted {
+  handler: Handler;
   log: Log;
 }
 
@@ -49,14 +50,13 @@ interface Listener {
  * @throws {ListenError} one cannot be started; then none is left running
  */
 export async function listen(
-  { handler, log, serve, ...wanted }: ListenOptions,
+  { handler, log, ...wanted }: ListenOptions,
 ): Promise<Listeners> {
   const complain = limitRate(log.error);
-  const server = new Server({ handler, log, complain, ...serve && { serve } });
   const { trustedProxies, maxConnections } = wanted;
   const warn = limitRate(log.warning);
-  const door = new FrontDoor({ server, warn, complain, trustedProxies, maxConnections });
-  const ports = new Ports({ server, door, log, complain });
+  const door = new FrontDoor({ handler, warn, complain, trustedProxies, maxConnections });
+  const ports = new Ports({ door, log, complain });
   try {
     await ports.update(wanted);
   } catch (error) {
@@ -67,7 +67,6 @@ export async function listen(
 }
 
 interface PortsParts {
-  server: Server;
   door: FrontDoor;
   log: Log;
   complain: (problem: string) => void;
@@ -117,11 +116,10 @@ class Ports implements Listeners {
   }
 
   async stop(grace: number): Promise<void> {
-    const { server, door } = this.#parts;
+    const { door } = this.#parts;
     const stopping = [...this.#listeners.keys()].map((name) => this.#stop(name));
     await Promise.race([Promise.all([...stopping, door.stop()]), delay(grace)]);
     door.hangUp();
-    await server.stop();
   }
 
   async #setCertificate(certificate: Certificate): Promise<void> {

@@ -248,9 +248,16 @@ export class HttpsPort extends Port {
     try {
       near = await Deno.connect({ ...listener.addr as Deno.NetAddr, transport: "tcp" });
       const inner = await acceptFrom(listener, near);
-      void carry(outer, near);
-      const address = outer.remoteAddr as Deno.NetAddr;
-      this.parts.door.admit(inner, { address, abandon: () => (close(outer), close(inner)) });
+      const isOver = Promise.withResolvers<void>();
+      void carry(outer, near, isOver.promise);
+      this.parts.door.admit(inner, {
+        address: outer.remoteAddr as Deno.NetAddr,
+        abandon: () => {
+          for (const conn of [outer, inner]) close(conn);
+          isOver.resolve();
+        },
+        onClose: isOver.resolve,
+      });
     } catch (error) {
       close(outer);
       if (near !== undefined) close(near);
@@ -273,12 +280,24 @@ async function acceptFrom(
   }
 }
 
-/** Copies in both directions until the TLS side has ended; what the client ends is ended there. */
-async function carry(outer: Deno.TcpConn, near: Deno.TcpConn): Promise<void> {
+/**
+ * Copies in both directions; what one side ends is ended on the other one.
+ *
+ * @param isOver when the door has closed its side, so that nobody stays here uncounted
+ */
+async function carry(
+  outer: Deno.TcpConn,
+  near: Deno.TcpConn,
+  isOver: Promise<void>,
+): Promise<void> {
   near.setNoDelay();
   outer.setNoDelay();
-  void copy(outer, near).then(() => near.closeWrite()).catch(() => {});
+  const endOf = (conn: Deno.TcpConn) => conn.closeWrite().catch(() => {});
+  void copy(outer, near).then(() => endOf(near));
   await copy(near, outer);
+  // Closed at once, what the client still sends would make a reset that the answer may not survive.
+  await endOf(outer);
+  await isOver;
   close(near);
   close(outer);
 }

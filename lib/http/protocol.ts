@@ -3,7 +3,9 @@
 import type { Address } from "../address.ts";
 import type { Client, Host } from "../clients.ts";
 import type { Result } from "../dns/updater.ts";
+import type { Answer } from "./answer.ts";
 import type { Caller } from "./client_address.ts";
+import type { HttpRequest } from "./request_head.ts";
 
 /** A valid request of a client: each host gets each address. */
 export interface Call {
@@ -15,22 +17,8 @@ export interface Call {
 }
 
 export interface Protocol {
-  /** What a GET request asks for, or the response if nothing has to be updated. */
-  parse(request: Request, caller: Caller): Call | Response;
+  /** What a GET request asks for, or the answer if nothing has to be updated. */
+  parse(request: HttpRequest, caller: Caller): Call | Answer;
   /** @param results one per record: of the first host for each address, then of the next host */
-  respond(results: readonly Result[], call: Call): Response;
-}
-
-const HEADERS = { "cache-control": "no-store" };
-
-/** A response that is never cached; text/plain if there is a body. */
-export function createResponse(
-  status: number,
-  body: string | null,
-  headers?: Record<string, string>,
-): Response {
-  return new Response(body, {
-    status,
-    headers: headers === undefined ? HEADERS : { ...HEADERS, ...headers },
-  });
+  respond(results: readonly Result[], call: Call): Answer;
 }

@@ -1,24 +1,55 @@
 /**
- * The head of an HTTP/1 request (RFC 9112): read as strictly as it is written, and
- * written anew with nothing in it but what one request without a body may have. So
- * a client and the server behind the front door cannot disagree about what was asked.
+ * The head of an HTTP/1 request (RFC 9112), read strictly: what two programs could
+ * read in two ways is refused, so that nobody in front of sftdyn can be made to
+ * disagree with it about what was asked.
  */
 
 /** Octets of a head, through its blank line. */
 export const MAX_HEAD = 16 * 1024;
-/** Fields of a head; Deno.serve takes 128. */
 const MAX_FIELDS = 100;
 
-export interface RequestHead {
+/** What somebody who answers it has to know. */
+export interface HttpRequest {
   readonly method: string;
-  /** What the server gets: HTTP/1.1, no body, nothing about the connection. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** As it was sent, UTF-8 decoded: a path with its query, or a whole URL. */
+  readonly target: string;
+  readonly headers: Pick<Fields, "get">;
+}
+
+export interface RequestHead extends HttpRequest {
+  readonly headers: Fields;
   /** Whether it says that a body follows. */
   readonly hasBody: boolean;
+  /** Whether the client may send another request on this connection. */
+  readonly isKept: boolean;
 }
 
 /** A head that nobody gets to see: the status that says why. */
 export type Refusal = 400 | 431 | 505;
+
+/** The fields of a head, a character an octet. */
+export class Fields {
+  readonly #fields: [name: string, value: string][] = [];
+
+  /** @param name in lower case, as all that follow */
+  add(name: string, value: string): void {
+    this.#fields.push([name, value]);
+  }
+
+  /** The values of a field, with commas between; null if there is none, as of web Headers. */
+  get(name: string): string | null {
+    const lower = name.toLowerCase();
+    let all: string | null = null;
+    for (const [name, value] of this.#fields) {
+      if (name === lower) all = all === null ? value : `${all}, ${value}`;
+    }
+    return all;
+  }
+
+  [Symbol.iterator](): Iterator<[name: string, value: string]> {
+    return this.#fields.values();
+  }
+}
 
 /**
  * Where the head ends, counted from the start: behind its first empty line.
@@ -52,47 +83,33 @@ const VERSION = /^HTTP\/(\d)\.(\d)$/;
 /** What may not be in a field's value (RFC 9110, section 5.5). */
 // deno-lint-ignore no-control-regex
 const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
-
-/**
- * Fields that are of the connection (RFC 9110, section 7.6.1) or of a body, or
- * that would have the answer another form: the server is not told of them.
- */
-const DROPPED = new Set([
-  "accept-encoding",
-  "connection",
-  "content-length",
-  "expect",
-  "http2-settings",
-  "keep-alive",
-  "proxy-connection",
-  "range",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
+const CLOSE = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i;
 
 /** @param bytes the head without empty lines in front, through its blank line */
 export function parseHead(bytes: Uint8Array): RequestHead | Refusal {
   const [requestLine = "", ...fields] = linesOf(bytes);
-  const [method = "", target = "", version = "", ...more] = requestLine.split(" ");
-  const [, major] = VERSION.exec(version) ?? [];
+  const [method = "", raw = "", version = "", ...more] = requestLine.split(" ");
+  const [, major, minor] = VERSION.exec(version) ?? [];
   if (major === undefined || more.length > 0 || !TOKEN.test(method)) return 400;
   if (major !== "1") return 505;
-  if (!TARGET.test(target)) return 400;
+  const target = TARGET.test(raw) ? fromUtf8(raw) : undefined;
+  if (target === undefined) return 400;
   if (fields.length > MAX_FIELDS) return 431;
-  let text = `${method} ${target} HTTP/1.1\r\n`;
-  let hasBody = false, hosts = 0;
+  const headers = new Fields();
   for (const field of fields) {
     const colon = field.indexOf(":");
     const name = field.slice(0, colon);
     if (colon < 0 || !TOKEN.test(name) || CONTROL.test(field)) return 400;
-    const lower = name.toLowerCase();
-    if (lower === "host" && ++hosts > 1) return 400;
-    if (lower === "content-length" || lower === "transfer-encoding") hasBody = true;
-    if (!DROPPED.has(lower)) text += `${field}\r\n`;
+    headers.add(name.toLowerCase(), withoutSpace(field.slice(colon + 1)));
   }
-  return { method, bytes: octets(`${text}\r\n`), hasBody };
+  let hosts = 0, hasBody = false, isKept = minor !== "0";
+  for (const [name, value] of headers) {
+    if (name === "host") hosts++;
+    else if (name === "content-length" || name === "transfer-encoding") hasBody = true;
+    else if (name === "connection" && CLOSE.test(value)) isKept = false;
+  }
+  if (hosts > 1) return 400;
+  return { method, target, headers, hasBody, isKept };
 }
 
 /** The lines of a head, a character an octet, without their ends. */
@@ -109,13 +126,28 @@ const PART = 4096;
 function text(bytes: Uint8Array): string {
   let text = "";
   for (let at = 0; at < bytes.length; at += PART) {
-    text += String.fromCharCode(...bytes.subarray(at, at + PART));
+    // Spread, they would be gone through one by one.
+    text += String.fromCharCode.apply(null, bytes.subarray(at, at + PART) as unknown as number[]);
   }
   return text;
 }
 
-function octets(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
+/** Without the spaces and tabs around it: trim() would take more (section 5). */
+function withoutSpace(value: string): string {
+  let start = 0, end = value.length;
+  while (value[start] === " " || value[start] === "\t") start++;
+  while (end > start && (value[end - 1] === " " || value[end - 1] === "\t")) end--;
+  return value.slice(start, end);
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** @returns undefined if the octets are no UTF-8 */
+function fromUtf8(octets: string): string | undefined {
+  if (!/[\x80-\xff]/.test(octets)) return octets;
+  try {
+    return decoder.decode(Uint8Array.from(octets, (char) => char.charCodeAt(0)));
+  } catch {
+    return undefined;
+  }
 }

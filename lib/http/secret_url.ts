@@ -4,7 +4,8 @@ import { STATUS_CODE } from "@std/http/status";
 import { unusable } from "../address.ts";
 import { type Clients, digest, keyId } from "../clients.ts";
 import type { Result } from "../dns/updater.ts";
-import { createResponse, type Protocol } from "./protocol.ts";
+import type { Answer } from "./answer.ts";
+import type { Protocol } from "./protocol.ts";
 
 export interface SecretUrlOptions {
   clients: Pick<Clients, "find">;
@@ -13,24 +14,26 @@ export interface SecretUrlOptions {
 }
 
 /** Each outcome in HTTP: the one place that decides it. */
-const RESPONSES = {
-  OK: [STATUS_CODE.OK, "OK"],
-  UPTODATE: [STATUS_CODE.OK, "UPTODATE"],
-  BADKEY: [STATUS_CODE.Forbidden, "BADKEY"],
-  FAIL: [STATUS_CODE.InternalServerError, "FAIL"],
-  BUSY: [STATUS_CODE.ServiceUnavailable, "FAIL"],
-} as const;
+const ANSWERS = {
+  OK: { status: STATUS_CODE.OK, body: "OK" },
+  UPTODATE: { status: STATUS_CODE.OK, body: "UPTODATE" },
+  BADKEY: { status: STATUS_CODE.Forbidden, body: "BADKEY" },
+  FAIL: { status: STATUS_CODE.InternalServerError, body: "FAIL" },
+  // Seconds.
+  BUSY: {
+    status: STATUS_CODE.ServiceUnavailable,
+    body: "FAIL",
+    headers: { "retry-after": "10" },
+  },
+} as const satisfies Record<string, Answer>;
 
-/** Seconds. */
-const RETRY_AFTER = { "retry-after": "10" };
-
-/** Of several results the worst is the response. */
+/** Of several results the worst is the answer. */
 const WORST_FIRST: Result[] = ["FAIL", "BUSY", "OK", "UPTODATE"];
 
 export function createSecretUrl({ clients, warn }: SecretUrlOptions): Protocol {
   return {
     parse(request, caller) {
-      let key = keyOf(request.url, () => request.headers.get("host"));
+      let key = keyOf(request.target);
       let client = key === "" ? undefined : clients.find(key);
       // Some routers insist on a query string, be it an empty one.
       if (client === undefined && key !== "" && key.indexOf("?") === key.length - 1) {
@@ -39,51 +42,35 @@ export function createSecretUrl({ clients, warn }: SecretUrlOptions): Protocol {
       }
       if (key !== "" && client === undefined) {
         warn(`unknown key from ${caller.text}`);
-        return respondWith("BADKEY");
+        return ANSWERS.BADKEY;
       }
       if (caller.address === undefined) {
         warn(caller.problem);
-        return respondWith("FAIL");
+        return ANSWERS.FAIL;
       }
       const { address } = caller;
-      if (client === undefined) return createResponse(STATUS_CODE.OK, address.text);
+      if (client === undefined) return { status: STATUS_CODE.OK, body: address.text };
       const problem = unusable(address);
       if (problem !== undefined) {
         warn(`key ${keyId(digest(key))}: address ${address.text} refused (${problem})`);
-        return respondWith("FAIL");
+        return ANSWERS.FAIL;
       }
       return { client, hosts: client.hosts, addresses: [address] };
     },
-    respond: (results) => respondWith(WORST_FIRST.find((result) => results.includes(result))!),
+    respond: (results) => ANSWERS[WORST_FIRST.find((result) => results.includes(result))!],
   };
 }
 
-function respondWith(outcome: keyof typeof RESPONSES): Response {
-  const [status, body] = RESPONSES[outcome];
-  return createResponse(status, body, outcome === "BUSY" ? RETRY_AFTER : undefined);
-}
+/** Scheme and authority, where a target is a whole URL. */
+const ORIGIN = /^https?:\/\/[^/?#]*/i;
 
 /**
  * The update key in a request: its target as the client sent it, query string
  * and all, without the slashes at its start; "" if there is none.
- *
- * @param url as Deno.serve makes it: the scheme, then the client's Host header
- * letter by letter (or, of an absolute target, that one's authority), then the target
  */
-export function keyOf(url: string, host: () => string | null): string {
-  const authority = url.indexOf("://") + 3;
-  const length = url.slice(authority).search(/[/?#]/);
-  const key = trimSlashes(url, length < 0 ? url.length : authority + length);
-  // Only a key with a slash may have begun in a hostile Host header.
-  if (!key.includes("/")) return key;
-  const name = host();
-  const target = authority + (name?.length ?? 0);
-  const isHosts = name !== null && url.startsWith(name, authority) && url[target] === "/";
-  return isHosts ? trimSlashes(url, target) : key;
-}
-
-function trimSlashes(url: string, start: number): string {
-  while (url[start] === "/") start++;
-  const key = url.slice(start);
+export function keyOf(target: string): string {
+  let start = target.startsWith("/") ? 0 : ORIGIN.exec(target)?.[0].length ?? 0;
+  while (target[start] === "/") start++;
+  const key = target.slice(start);
   return key === "?" ? "" : key;
 }

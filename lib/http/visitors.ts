@@ -51,7 +51,8 @@ export class Visitors<V extends Visitor> {
     return this.#held.get(holder)?.size ?? 0;
   }
 
-  get #maxOfOne(): number {
+  /** Of one holder. */
+  get maxOfOne(): number {
     return Math.ceil(this.#max * SHARE);
   }
 
@@ -63,7 +64,7 @@ export class Visitors<V extends Visitor> {
    */
   add(visitor: V): { isIn: boolean; gone?: V | undefined } {
     let gone: V | undefined;
-    if (this.countOf(visitor.holder) >= this.#maxOfOne) {
+    if (this.countOf(visitor.holder) >= this.maxOfOne) {
       gone = this.#longestWaiting(visitor.holder);
       if (gone === undefined) return { isIn: false };
     } else if (this.#size >= this.#max) {

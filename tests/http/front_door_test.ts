@@ -1,52 +1,38 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseNetwork } from "../../lib/address.ts";
+import type { Answer } from "../../lib/http/answer.ts";
 import { close } from "../../lib/http/connection.ts";
 import { FrontDoor, type FrontDoorOptions } from "../../lib/http/front_door.ts";
-import { Line } from "../../lib/http/server.ts";
 import { settle } from "../fake_time.ts";
 import { until, within } from "../support.ts";
 
-const OK = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nOK";
 const GET = "GET /k HTTP/1.1\r\nHost: h\r\n\r\n";
+/** An answer, without what each has. */
+const OK = "200 OK, close: OK";
+const KEPT = "200 OK: OK";
 
 /** A character an octet. */
 function bytes(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(text, (char) => char.charCodeAt(0));
 }
 
+/** What the handler was asked. */
 interface Asked {
-  head: string;
+  request: string;
   client: string;
-  method: string | undefined;
-  answer: (text?: string) => void;
+  answer: (answer?: Answer) => void;
   fail: (message: string) => void;
-}
-
-/** What the server has of a proxy's connection. */
-interface Opened {
-  line: Line;
-  /** The server's end of it. */
-  far: Deno.TcpConn;
-  hasClosed: () => boolean;
-}
-
-/** Both ends of a connection. */
-async function pair(): Promise<[Deno.TcpConn, Deno.TcpConn]> {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  return await Promise.all([Deno.connect({ hostname: "127.0.0.1", port }), listener.accept()]);
 }
 
 interface House {
   door: FrontDoor;
   /** Opens a connection, and sends this. */
   enter(text: string, from?: string): Promise<Deno.TcpConn>;
-  /** What the server was asked. */
   asked: Asked[];
-  opened: Opened[];
   warnings: string[];
   complaints: string[];
-  /** How many were ended before their request had come. */
+  /** How many it has ended, and of those, before anything had come. */
+  ended: () => number;
   abandoned: () => number;
   /** Lets time pass. */
   pass(ms: number): Promise<void>;
@@ -54,35 +40,25 @@ interface House {
   hasRead(count: number): Promise<void>;
 }
 
-/** Runs with a front door, whose server answers when the test says so; ends all connections. */
+/** Runs with a front door, whose handler answers when the test says so; ends all connections. */
 async function withDoor(
   options: Partial<FrontDoorOptions>,
   run: (house: House) => Promise<void>,
 ): Promise<void> {
-  const asked: Asked[] = [], opened: Opened[] = [], conns: Deno.Conn[] = [];
+  const asked: Asked[] = [], conns: Deno.Conn[] = [];
   const warnings: string[] = [], complaints: string[] = [];
-  let now = 1000, abandoned = 0, read = 0;
+  let now = 1000, abandoned = 0, closed = 0, read = 0;
   const delays = new Set<{ at: number; resolve: () => void }>();
   const door = new FrontDoor({
-    server: {
-      answer: (head, { remoteAddr }, method) => {
-        const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
-        asked.push({
-          head: new TextDecoder("latin1").decode(head),
-          client: remoteAddr.hostname,
-          method,
-          answer: (text = OK) => resolve(bytes(text)),
-          fail: (message) => reject(new Error(message)),
-        });
-        return promise;
-      },
-      open: async (client) => {
-        const [conn, far] = await pair();
-        let hasClosed = false;
-        const line = new Line(conn, client, () => hasClosed = true);
-        opened.push({ line, far, hasClosed: () => hasClosed });
-        return line;
-      },
+    handler: ({ method, target }, client) => {
+      const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+      asked.push({
+        request: `${method} ${target}`,
+        client,
+        answer: (answer = { status: 200, body: "OK" }) => resolve(answer),
+        fail: (message) => reject(new Error(message)),
+      });
+      return promise;
     },
     warn: (problem) => warnings.push(problem),
     complain: (problem) => complaints.push(problem),
@@ -112,14 +88,18 @@ async function withDoor(
         abandoned++;
         close(other);
       };
-      door.admit(other, { address: { hostname }, abandon });
-      await conn.write(bytes(text));
+      const before = read;
+      door.admit(other, { address: { hostname }, abandon, onClose: () => closed++ });
+      if (text !== "") {
+        await conn.write(bytes(text));
+        await until(`${text} is read`, () => read > before || abandoned > 0);
+      }
       return conn;
     },
     asked,
-    opened,
     warnings,
     complaints,
+    ended: () => abandoned + closed,
     abandoned: () => abandoned,
     async pass(ms) {
       const end = now + ms;
@@ -140,13 +120,13 @@ async function withDoor(
   } finally {
     door.hangUp();
     for (const { fail } of asked) fail("the test is over");
-    for (const conn of [...conns, ...opened.map(({ far }) => far)]) close(conn);
+    for (const conn of conns) close(conn);
     await house.pass(60_000);
   }
 }
 
 /** All that comes until the end; a reset is one, too. */
-async function receive(conn: Deno.Conn): Promise<string> {
+async function receiveAll(conn: Deno.Conn): Promise<string> {
   let text = "";
   const buffer = new Uint8Array(4096);
   try {
@@ -159,25 +139,24 @@ async function receive(conn: Deno.Conn): Promise<string> {
   return text;
 }
 
-/** Reads so much. */
-async function readText(conn: Deno.Conn, length: number): Promise<string> {
-  let text = "";
-  while (text.length < length) {
-    const buffer = new Uint8Array(length - text.length);
-    const count = await within(conn.read(buffer), `more than ${text}`);
-    assert(count !== null, text);
-    text += new TextDecoder().decode(buffer.subarray(0, count));
-  }
-  return text;
+/** The answers until the end, in short. */
+async function receive(conn: Deno.Conn): Promise<string> {
+  return inShort(await receiveAll(conn));
 }
 
-/** Opens a proxy's connection, and waits until it is relayed. */
-async function enterAsProxy(house: House, from = "10.0.0.1"): Promise<Deno.TcpConn & Opened> {
-  const count = house.opened.length;
-  const conn = await house.enter("", from);
-  await until("it is relayed", () => house.opened.length > count);
-  await settle();
-  return Object.assign(conn, house.opened[count]);
+/** The next answer of a connection that goes on, in short. */
+async function next(conn: Deno.Conn): Promise<string> {
+  const buffer = new Uint8Array(4096);
+  const count = await within(conn.read(buffer), "an answer");
+  assert(count !== null, "an end instead of an answer");
+  return inShort(new TextDecoder().decode(buffer.subarray(0, count)));
+}
+
+function inShort(text: string): string {
+  return text.replace(
+    /HTTP\/1\.1 (.*)\r\ncache-control: no-store\r\n(?:.*\r\n)*?(connection: close\r\n)?content-length: \d+\r\n\r\n/g,
+    (_, status, close) => `${status}${close ? ", close" : ""}: `,
+  );
 }
 
 function isAsked({ asked }: House, count: number): Promise<void> {
@@ -188,14 +167,10 @@ Deno.test("a request is handed on with its client, and its answer comes back", a
   await withDoor({}, async (house) => {
     const conn = await house.enter("HEAD /k HTTP/1.0\nConnection: x\nA: b\n\n", "2001:db8::1");
     await isAsked(house, 1);
-    const [{ head, client, method, answer }] = house.asked as [Asked];
-    assertEquals([head, client, method], [
-      "HEAD /k HTTP/1.1\r\nA: b\r\n\r\n",
-      "2001:db8::1",
-      "HEAD",
-    ]);
-    answer();
-    assertEquals(await receive(conn), OK);
+    const [{ request, client, answer }] = house.asked as [Asked];
+    assertEquals([request, client], ["HEAD /k", "2001:db8::1"]);
+    answer({ status: 405, body: null, headers: { allow: "GET" } });
+    assertEquals(await receive(conn), "405 Method Not Allowed, close: ");
   });
 });
 
@@ -208,7 +183,7 @@ Deno.test("a head may come octet by octet, behind empty lines", async () => {
       await conn.write(bytes(char));
     }
     await isAsked(house, 1);
-    assertEquals(house.asked[0]!.head, GET);
+    assertEquals(house.asked[0]!.request, "GET /k");
     house.asked[0]!.answer();
     assertEquals(await receive(conn), OK);
   });
@@ -222,15 +197,14 @@ Deno.test("a head has ten seconds, however it comes", async () => {
     await conns[1]!.write(bytes("TP/1.1\r\n"));
     await house.hasRead(17);
     await house.pass(499);
-    assertEquals(house.abandoned(), 0);
+    assertEquals(house.ended(), 0);
     const late = await house.enter("GET");
-    await house.hasRead(20);
     await house.pass(1001);
-    assertEquals(house.abandoned(), 2);
+    assertEquals([house.ended(), house.abandoned()], [2, 1]);
     for (const conn of conns) assertEquals(await receive(conn), "");
     await house.pass(9500);
     assertEquals(await receive(late), "");
-    assertEquals([house.abandoned(), house.asked.length], [3, 0]);
+    assertEquals([house.ended(), house.asked.length], [3, 0]);
   });
 });
 
@@ -273,7 +247,7 @@ Deno.test("a head has 16 KiB", async () => {
       }
       await conn.closeWrite();
       const answer = await receive(conn);
-      const expected = isTaken ? "HTTP/1.1 200 " : "HTTP/1.1 431 ";
+      const expected = isTaken ? "200 " : "431 ";
       assert(answer.startsWith(expected), `${text.length} octets: ${answer}`);
       assertEquals(house.asked.length, isTaken ? 1 : 0);
     });
@@ -292,8 +266,7 @@ Deno.test("what is no request is refused, and the refusal arrives whatever else 
       const conn = await house.enter(text);
       await conn.closeWrite();
       const answer = await receive(conn);
-      assert(answer.startsWith(`HTTP/1.1 ${status} `), answer);
-      assert(answer.endsWith("\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"), answer);
+      assertMatch(answer, new RegExp(`^${status} [A-Z][^:]*, close: $`));
       assertEquals(house.asked.length, 0);
     });
   }
@@ -333,7 +306,7 @@ Deno.test("neither a body nor another request gets in", async () => {
       await conn.closeWrite();
       assertEquals(await receive(conn), OK);
       assertEquals(house.asked.length, 1);
-      assert(!house.asked[0]!.head.includes("smuggled"));
+      assert(!house.asked[0]!.request.includes("smuggled"));
     });
   }
 });
@@ -384,7 +357,8 @@ Deno.test("who has too many is closed, and the warning says who, how many, of ho
     await house.enter("c");
     assertEquals(await receive(first), "");
     assertEquals(house.warnings, [
-      "too many connections: closed one of 192.0.2.1, which has 2 of 3 connections",
+      "closed a connection of 192.0.2.1, which has 2 connections, the most for one address where " +
+      "max_connections is 64",
     ]);
   });
 });
@@ -403,36 +377,29 @@ Deno.test("when all is full, whoever holds most is named; those being answered s
     for (const { answer } of house.asked) answer();
     for (const conn of [a, c, d]) assertEquals(await receive(conn), OK);
     assertEquals(house.warnings, [
-      "too many connections: closed one of 192.0.2.2, which has 1 of 3 connections",
-      "too many connections: closed one of 192.0.2.5, which has 0 of 3 connections",
+      "closed a connection of 192.0.2.2, which has 1 connection, and max_connections is 3",
+      "refused a connection of 192.0.2.5, which has 0 connections, and max_connections is 3",
     ]);
   });
 });
 
-Deno.test("where a request cannot be answered, two who wait go, and not all", async () => {
+Deno.test("a fault of ours is FAIL, and a complaint that says which", async () => {
   await withDoor({}, async (house) => {
-    for (let i = 2; i < 8; i++) await house.enter("x", `192.0.2.${i}`);
-    const conn = await house.enter(GET);
-    for (let i = 1; i <= 3; i++) {
-      await isAsked(house, i);
-      house.asked[i - 1]!.fail("no descriptor");
+    for (const [i, from] of ["192.0.2.1", "10.0.0.1"].entries()) {
+      const conn = await house.enter(GET, from);
+      await isAsked(house, i + 1);
+      house.asked[i]!.fail("a bug");
+      assertEquals(await next(conn), `500 Internal Server Error${i ? "" : ", close"}: FAIL`);
     }
-    assertEquals(await receive(conn), "");
-    assertEquals([house.asked.length, house.abandoned()], [3, 2]);
-    assertEquals(house.complaints, Array(3).fill("a request could not be answered: no descriptor"));
+    assertEquals(house.complaints, Array(2).fill("internal error: a bug"));
   });
-});
-
-Deno.test("where room helps, the request is answered", async () => {
-  await withDoor({}, async (house) => {
-    await house.enter("x", "192.0.2.2");
+  const handler = () => {
+    throw new Error("at once");
+  };
+  await withDoor({ handler }, async (house) => {
     const conn = await house.enter(GET);
-    await isAsked(house, 1);
-    house.asked[0]!.fail("no descriptor");
-    await isAsked(house, 2);
-    house.asked[1]!.answer();
-    assertEquals(await receive(conn), OK);
-    assertEquals(house.abandoned(), 1);
+    assertEquals(await receive(conn), "500 Internal Server Error, close: FAIL");
+    assertEquals(house.complaints, ["internal error: at once"]);
   });
 });
 
@@ -451,7 +418,7 @@ Deno.test("stop() ends what has no request, and waits for what has", async () =>
     for (const conn of [silent, unfinished]) assertEquals(await receive(conn), "");
     const late = await house.enter("");
     assertEquals(await receive(late), "");
-    assertEquals([house.abandoned(), hasStopped], [3, false]);
+    assertEquals([house.ended(), house.abandoned(), hasStopped], [3, 2, false]);
     for (const { answer } of house.asked) answer();
     for (const conn of [asking, announcing]) assertEquals(await receive(conn), OK);
     await within(stopping, "the end");
@@ -463,148 +430,168 @@ Deno.test("stop() of an empty house, or of one that is hung up, resolves at once
     await within(door.stop(), "the end");
   });
   await withDoor({}, async (house) => {
-    const conn = await house.enter(GET);
-    const proxy = await enterAsProxy(house);
-    await isAsked(house, 1);
-    proxy.line.begin();
+    const conns = [await house.enter(GET), await house.enter(GET, "10.0.0.1")];
+    await isAsked(house, 2);
     const stopping = house.door.stop();
     house.door.hangUp();
     await within(stopping, "the end");
-    assertEquals(await receive(conn), "");
-    assertEquals(await receive(proxy), "");
-    assertEquals(proxy.hasClosed(), true);
-    house.asked[0]!.fail("the server was stopped");
+    for (const conn of conns) assertEquals(await receive(conn), "");
+    for (const { fail } of house.asked) fail("stopped");
     await settle();
-    assertEquals(house.complaints, []);
+    assertEquals(house.ended(), 2);
   });
 });
 
-Deno.test("a proxy's connection is relayed, and has no deadline and no share", async () => {
+Deno.test("a proxy's connection is kept, and has no deadline between requests, and no share", async () => {
   await withDoor({}, async (house) => {
     const proxies = [];
-    for (let i = 0; i < 5; i++) proxies.push(await enterAsProxy(house));
-    await house.pass(60_000);
-    for (const conn of proxies) {
-      await conn.write(bytes(GET));
-      assertEquals(await readText(conn.far, GET.length), GET);
-      await conn.far.write(bytes(OK));
-      assertEquals(await readText(conn, OK.length), OK);
-      assertEquals(conn.line.client.remoteAddr.hostname, "10.0.0.1");
+    for (let i = 0; i < 5; i++) proxies.push(await house.enter("", "10.0.0.1"));
+    for (let round = 0, asked = 0; round < 3; round++) {
+      await house.pass(60_000);
+      for (const conn of proxies) {
+        await conn.write(bytes(GET));
+        await isAsked(house, ++asked);
+        await house.pass(60_000);
+        house.asked.at(-1)!.answer();
+        assertEquals(await next(conn), KEPT);
+        assertEquals(house.asked.at(-1)!.client, "10.0.0.1");
+      }
     }
-    assertEquals([house.warnings, house.asked.length], [[], 0]);
-    proxies[0]!.far.close();
-    assertEquals(await receive(proxies[0]!), "");
-    assertEquals(proxies.map(({ hasClosed }) => hasClosed()), [true, false, false, false, false]);
+    assertEquals([house.warnings, house.ended()], [[], 0]);
+    proxies[0]!.close();
+    await until("one has ended", () => house.ended() === 1);
   });
 });
 
-Deno.test("when proxies have too many, the one that is idle longest goes", async () => {
+Deno.test("requests that a proxy sends at once are answered one after the other", async () => {
+  await withDoor({}, async (house) => {
+    const conn = await house.enter(`${GET}\r\n${GET.replace("/k", "/l")}GET /m`, "10.0.0.1");
+    for (const [i, target] of ["/k", "/l"].entries()) {
+      await isAsked(house, i + 1);
+      await settle();
+      assertEquals(house.asked.map(({ request }) => request)[i], `GET ${target}`);
+      assertEquals(house.asked.length, i + 1);
+      house.asked[i]!.answer();
+      assertEquals(await next(conn), KEPT);
+    }
+    await house.pass(10_500);
+    assertEquals(await receive(conn), "");
+  });
+});
+
+Deno.test("a proxy's connection ends where the request says so, or is not understood", async () => {
+  const table: [text: string, answer: string][] = [
+    ["GET /k HTTP/1.1\r\nConnection: close\r\n\r\n", OK],
+    ["GET /k HTTP/1.0\r\n\r\n", OK],
+    [`POST /k HTTP/1.1\r\nContent-Length: ${GET.length}\r\n\r\n`, OK],
+    ["GET k HTTP/1.1\r\n\r\n", "400 Bad Request, close: "],
+  ];
+  for (const [text, answer] of table) {
+    await withDoor({}, async (house) => {
+      const conn = await house.enter(GET, "10.0.0.1");
+      await isAsked(house, 1);
+      house.asked[0]!.answer();
+      assertEquals(await next(conn), KEPT);
+      await conn.write(bytes(text + GET));
+      if (answer === OK) {
+        await isAsked(house, 2);
+        house.asked[1]!.answer();
+      }
+      await conn.closeWrite();
+      assertEquals(await receive(conn), answer);
+      await settle();
+      assertEquals(house.asked.length, answer === OK ? 2 : 1);
+    });
+  }
+});
+
+Deno.test("a head of a proxy has ten seconds from its first octet", async () => {
+  await withDoor({}, async (house) => {
+    const conn = await house.enter(GET, "10.0.0.1");
+    await isAsked(house, 1);
+    house.asked[0]!.answer();
+    await next(conn);
+    await house.pass(60_000);
+    await conn.write(bytes("GET"));
+    await house.hasRead(GET.length + 3);
+    await house.pass(9500);
+    assertEquals(house.ended(), 0);
+    await house.pass(1000);
+    assertEquals([await receive(conn), house.ended()], ["", 1]);
+  });
+});
+
+Deno.test("when proxies have too many, the one that waits longest goes", async () => {
   await withDoor({ maxConnections: 3 }, async (house) => {
-    const [a, b, c] = [
-      await enterAsProxy(house),
-      await enterAsProxy(house),
-      await enterAsProxy(house),
-    ];
+    const enter = () => house.enter("", "10.0.0.1");
+    const [a, b, c] = [await enter(), await enter(), await enter()];
     await a.write(bytes(GET));
-    await readText(a.far, GET.length);
-    await a.far.write(bytes(OK));
-    await readText(a, OK.length);
-    b.line.begin();
-    const d = await enterAsProxy(house, "10.9.9.9");
+    await isAsked(house, 1);
+    house.asked[0]!.answer();
+    await next(a);
+    await b.write(bytes(GET));
+    await isAsked(house, 2);
+    const d = await house.enter(GET, "10.9.9.9");
     assertEquals(await receive(c), "");
-    assertEquals([a, b, c, d].map(({ hasClosed }) => hasClosed()), [false, false, true, false]);
-    // None is idle.
-    for (const { line } of [a, d]) line.begin();
+    await isAsked(house, 3);
+    const e = await house.enter(GET, "10.9.9.9");
+    assertEquals(await receive(a), "");
+    await isAsked(house, 4);
     const refused = await house.enter("", "::ffff:10.0.0.1");
     assertEquals(await receive(refused), "");
     assertEquals(house.warnings, [
-      "refused a connection of ::ffff:10.0.0.1: proxies have too many",
+      "refused a connection of the proxy ::ffff:10.0.0.1: proxies have max_connections, 3, and " +
+      "each waits for an answer",
     ]);
-  });
-});
-
-Deno.test("proxies' connections are counted before they are relayed", async () => {
-  const opening = Promise.withResolvers<Line>();
-  const server = {
-    answer: () => Promise.reject(new Error("not asked")),
-    open: () => opening.promise,
-  };
-  await withDoor({ server, maxConnections: 3 }, async (house) => {
-    for (let i = 0; i < 5; i++) await house.enter("", "10.0.0.1");
-    assertEquals([house.warnings.length, house.abandoned()], [2, 2]);
-    opening.reject(new Error("no descriptor"));
-    await settle();
-    assertEquals([house.complaints.length, house.abandoned()], [3, 5]);
-  });
-});
-
-Deno.test("a proxy's connection that comes while everything is stopped is no complaint", async () => {
-  const opening = Promise.withResolvers<Line>();
-  const server = {
-    answer: () => Promise.reject(new Error("not asked")),
-    open: () => opening.promise,
-  };
-  await withDoor({ server }, async (house) => {
-    const conn = await house.enter("", "10.0.0.1");
-    await within(house.door.stop(), "the end");
-    opening.reject(new Error("the server was stopped"));
-    assertEquals(await receive(conn), "");
-    assertEquals([house.complaints, house.abandoned()], [[], 1]);
-  });
-});
-
-Deno.test("a proxy's connection that cannot be relayed is closed, and is a complaint", async () => {
-  const server = {
-    answer: () => Promise.reject(new Error("not asked")),
-    open: () => Promise.reject(new Error("no descriptor")),
-  };
-  await withDoor({ server }, async (house) => {
-    assertEquals(await receive(await house.enter("", "10.0.0.1")), "");
-    assertEquals(house.complaints, [
-      "a proxy's connection could not be relayed: no descriptor",
-    ]);
+    for (const { answer } of house.asked) answer();
+    for (const conn of [b, d, e]) assertEquals(await next(conn), KEPT);
   });
 });
 
 Deno.test("stop() ends proxies' connections, and waits for those that have a request", async () => {
   await withDoor({}, async (house) => {
-    const [idle, busy] = [await enterAsProxy(house), await enterAsProxy(house)];
-    await busy.write(bytes(GET));
-    await readText(busy.far, GET.length);
-    busy.line.begin();
+    const idle = await house.enter("", "10.0.0.1");
+    const unfinished = await house.enter("GET / HT", "10.0.0.1");
+    const busy = await house.enter(GET, "10.0.0.1");
+    await isAsked(house, 1);
     let hasStopped = false;
     const stopping = house.door.stop().then(() => hasStopped = true);
-    assertEquals(await receive(idle), "");
-    assertEquals([idle.hasClosed(), busy.hasClosed(), hasStopped], [true, false, false]);
-    busy.line.done();
-    await busy.far.write(bytes(OK));
-    assertEquals(await receive(busy.far), "");
-    busy.far.close();
+    for (const conn of [idle, unfinished]) assertEquals(await receive(conn), "");
+    await settle();
+    assertEquals([house.ended(), hasStopped], [2, false]);
+    house.asked[0]!.answer();
     assertEquals(await receive(busy), OK);
     await within(stopping, "the end");
   });
 });
 
-Deno.test("who is no longer a trusted proxy is relayed no longer", async () => {
+Deno.test("who is no longer a trusted proxy has its connections ended", async () => {
   await withDoor({}, async (house) => {
-    const [gone, stays] = [await enterAsProxy(house), await enterAsProxy(house, "10.2.0.1")];
+    const [gone, stays] = [await house.enter("", "10.0.0.1"), await house.enter("", "10.2.0.1")];
+    const busy = await house.enter(GET + GET, "10.0.0.1");
+    await isAsked(house, 1);
     house.door.settings = { trustedProxies: [parseNetwork("10.2.0.0/16")!], maxConnections: 64 };
-    assertEquals(await receive(gone.far), "");
-    gone.far.close();
     assertEquals(await receive(gone), "");
-    assertEquals([gone.hasClosed(), stays.hasClosed()], [true, false]);
+    house.asked[0]!.answer();
+    assertEquals(await receive(busy), OK);
+    busy.close();
+    await until("it has ended, too", () => house.ended() === 2);
+    await stays.write(bytes(GET));
+    await isAsked(house, 2);
+    house.asked[1]!.answer();
+    assertEquals(await next(stays), KEPT);
   });
 });
 
 Deno.test("makeRoom() ends a stranger who waits, then a proxy's idle connection, then nothing", async () => {
   await withDoor({}, async (house) => {
-    const proxy = await enterAsProxy(house);
-    await house.enter("");
+    await house.enter("", "10.0.0.1");
+    await house.enter("x");
     const conn = await house.enter(GET, "192.0.2.2");
     await isAsked(house, 1);
     const { door } = house;
-    assertEquals([door.makeRoom(), house.abandoned()], [true, 1]);
-    assertEquals([door.makeRoom(), proxy.hasClosed()], [true, true]);
+    assertEquals([door.makeRoom(), house.ended(), house.abandoned()], [true, 1, 0]);
+    assertEquals([door.makeRoom(), house.ended(), house.abandoned()], [true, 2, 1]);
     assertEquals(door.makeRoom(), false);
     house.asked[0]!.answer();
     assertEquals(await receive(conn), OK);
@@ -615,13 +602,14 @@ Deno.test("other settings apply to those who come from then on", async () => {
   await withDoor({}, async (house) => {
     const before = await house.enter("", "192.0.2.1");
     house.door.settings = { trustedProxies: [parseNetwork("192.0.2.0/24")!], maxConnections: 32 };
-    await enterAsProxy(house, "192.0.2.1");
+    const proxy = await house.enter(GET, "192.0.2.1");
     const first = await house.enter("a", "10.0.0.1");
     await house.enter("b", "10.0.0.1");
     assertEquals(await receive(first), "");
     await before.write(bytes(GET));
-    await isAsked(house, 1);
-    house.asked[0]!.answer();
+    await isAsked(house, 2);
+    for (const { answer } of house.asked) answer();
     assertEquals(await receive(before), OK);
+    assertEquals(await next(proxy), KEPT);
   });
 });

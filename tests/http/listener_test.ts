@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { Answer } from "../../lib/http/answer.ts";
 import type { Certificate } from "../../lib/http/certificate.ts";
 import { type Endpoint, endpointText } from "../../lib/endpoint.ts";
 import type { Handler } from "../../lib/http/handler.ts";
@@ -41,7 +42,7 @@ interface Start {
 
 const SETTINGS = { trustedProxies: [], maxConnections: 1000 };
 
-const peerAddress: Handler = (_, { remoteAddr }) => new Response(`peer ${remoteAddr.hostname}`);
+const peerAddress: Handler = (_, from) => ({ status: 200, body: `peer ${from}` });
 
 /** Listens, with `lines` of the log. */
 function start(options: Start): { starting: Promise<Listeners>; lines: string[] } {
@@ -110,12 +111,16 @@ async function refused({ hostname = "127.0.0.1", port }: Endpoint): Promise<void
 /** A handler that answers when it is told to, and tells when it is called. */
 function held() {
   const called = Promise.withResolvers<void>();
-  const answer = Promise.withResolvers<Response>();
+  const answer = Promise.withResolvers<Answer>();
   const handler: Handler = () => {
     called.resolve();
     return answer.promise;
   };
-  return { handler, called: called.promise, answer: () => answer.resolve(new Response("late")) };
+  return {
+    handler,
+    called: called.promise,
+    answer: () => answer.resolve({ status: 200, body: "late" }),
+  };
 }
 
 Deno.test("listen() starts every server, of both families, and says so", async () => {
@@ -305,7 +310,7 @@ Deno.test("update() starts what is new, stops what is no longer wanted, and leav
   const [a, b, c, d] = [endpoint(), endpoint("::1"), endpoint(), endpoint()];
   const first = held();
   const handler: Handler = (request, connection) =>
-    new URL(request.url).pathname === "/held"
+    request.target === "/held"
       ? first.handler(request, connection)
       : peerAddress(request, connection);
   const { starting, lines } = start({ http: [a, b], handler });
