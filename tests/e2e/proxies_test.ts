@@ -161,7 +161,8 @@ async function exchange(port: number, from: string, request: string): Promise<st
   await until("an answer", () => {
     const { isEnded } = stranger;
     answer += decoder.decode(stranger.receive());
-    const [head, length] = /^[^]*\r\ncontent-length: (\d+)\r\n[^]*?\r\n\r\n/i.exec(answer) ?? [];
+    const [head, length] = /^[^]*\r\ncontent-length: (\d+)\r\n(?:[^]*?\r\n)?\r\n/i.exec(answer) ??
+      [];
     return isEnded || head !== undefined && answer.length >= head.length + Number(length);
   });
   stranger.close();
