@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { contains, local, parseAddress, parseNetwork, unusable } from "../lib/address.ts";
 
