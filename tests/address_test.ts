@@ -1,16 +1,8 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
 import { contains, local, parseAddress, parseNetwork, unusable } from "../lib/address.ts";
-import { belowFrom } from "./support.ts";
 
-/** Runs a property many times, on numbers below n that a seed decides; a failure tells the seed. */
-function property(run: (below: (n: number) => number) => void, seed = Date.now() >>> 0): void {
-  const below = belowFrom(seed);
-  try {
-    for (let i = 0; i < 2000; i++) run(below);
-  } catch (error) {
-    throw new Error(`seed ${seed}: ${error}`, { cause: error });
-  }
-}
+const MANY = { numRuns: 2000 };
 
 /** What the URL standard makes of an IPv6 address, in RFC 5952's form; undefined if it is none. */
 function asInUrl(text: string): string | undefined {
@@ -120,35 +112,49 @@ Deno.test("parseAddress() refuses what is no address", () => {
   for (const text of texts) assertEquals([text, parseAddress(text)], [text, undefined]);
 });
 
+const GROUP = fc.oneof(fc.constant(0), fc.nat(0xffff));
+const GROUPS = fc.array(GROUP, { minLength: 8, maxLength: 8 });
+const OCTETS = fc.array(fc.nat(255), { minLength: 4, maxLength: 4 });
+/** Eight groups or what looks like them, some written as `::` or as an IPv4 address. */
+const IPV6_LIKE = fc.record({
+  groups: GROUPS,
+  isShort: fc.boolean(),
+  octets: fc.option(fc.array(fc.nat(300), { minLength: 4, maxLength: 4 }), { nil: undefined }),
+  edits: fc.array(
+    fc.tuple(fc.nat(45), fc.constantFrom(..."0123456789abcdefF:::::..."), fc.nat(2)),
+    { maxLength: 3 },
+  ),
+}).map(({ groups, isShort, octets, edits }) => {
+  let text = groups.map((group) => group.toString(16)).join(":");
+  if (isShort) text = text.replace(/(^|:)(0(:|$))+/, "::");
+  if (octets !== undefined) text = text.replace(/:[^:]*:[^:]*$/, `:${octets.join(".")}`);
+  for (const [at, character, length] of edits) {
+    text = text.slice(0, at) + character + text.slice(at + length);
+  }
+  return text;
+});
+
 Deno.test("parseAddress() takes exactly the IPv6 texts that URLs take, and writes them alike", () => {
-  property((below) => {
-    const alphabet = "0123456789abcdefF:::::...";
-    let text = Array.from({ length: 8 }, () => below(2) ? "0" : below(65536).toString(16)).join(
-      ":",
-    );
-    if (below(3) === 0) text = text.replace(/(^|:)(0(:|$))+/, "::");
-    if (below(3) === 0) text = text.replace(/:[^:]*:[^:]*$/, `:${below(300)}.0.${below(256)}.1`);
-    for (let edits = below(4); edits > 0; edits--) {
-      const at = below(text.length + 1);
-      text = text.slice(0, at) + alphabet[below(alphabet.length)] + text.slice(at + below(3));
-    }
-    if (!text.includes(":")) return;
-    const address = parseAddress(text);
-    const expected = asInUrl(text);
-    if (address?.family === 4) {
-      assertEquals([text, asInUrl(`::ffff:${address.text}`)], [text, expected]);
-    } else assertEquals([text, address?.text], [text, expected]);
-  });
+  fc.assert(
+    fc.property(IPV6_LIKE.filter((text) => text.includes(":")), (text) => {
+      const address = parseAddress(text);
+      const expected = asInUrl(text);
+      if (address?.family === 4) assertEquals(asInUrl(`::ffff:${address.text}`), expected);
+      else assertEquals(address?.text, expected);
+    }),
+    MANY,
+  );
 });
 
 Deno.test("parseAddress() reads its own canonical text back", () => {
-  property((below) => {
-    const octets = Array.from({ length: 4 }, () => below(256));
-    assertEquals(parseAddress(octets.join("."))?.parts, octets);
-    const groups = Array.from({ length: 8 }, () => below(2) ? 0 : below(65536));
-    const address = parseAddress(groups.map((group) => group.toString(16)).join(":"))!;
-    assertEquals(parseAddress(address.text), address);
-  });
+  fc.assert(
+    fc.property(OCTETS, GROUPS, (octets, groups) => {
+      assertEquals(parseAddress(octets.join("."))?.parts, octets);
+      const address = parseAddress(groups.map((group) => group.toString(16)).join(":"))!;
+      assertEquals(parseAddress(address.text), address);
+    }),
+    MANY,
+  );
 });
 
 Deno.test("parseNetwork() reads an address with the number of its fixed bits", () => {
@@ -217,20 +223,68 @@ Deno.test("contains() compares exactly the fixed bits", () => {
     const is = contains(parseNetwork(network)!, parseAddress(address)!);
     assertEquals([network, address, is], [network, address, expected]);
   }
-  property((below) => {
-    const family = below(2) ? 4 : 6;
-    const [length, most] = family === 4 ? [4, 256] as const : [8, 65536] as const;
-    const base = Array.from({ length }, () => below(most));
-    const other = [...base];
-    const flipped = below(length);
-    other[flipped] = other[flipped]! ^ 1 << below(family === 4 ? 8 : 16);
-    const bits = below(family === 4 ? 33 : 129);
-    const all = family === 4 ? 32 : 128;
-    const make = (parts: number[]) => ({ family, parts, text: "", zoned: false } as const);
-    const expected = bitsOf(base) >> BigInt(all - bits) === bitsOf(other) >> BigInt(all - bits);
-    const is = contains({ address: make(base), bits }, make(other));
-    assert(is === expected, `${base}/${bits} with ${other}: ${is}`);
-  });
+});
+
+/** Two addresses of one family, which differ in a bit or in none, and a number of bits. */
+const NEIGHBOURS = fc.oneof(
+  fc.tuple(OCTETS, fc.nat(31), fc.boolean(), fc.nat(32)),
+  fc.tuple(GROUPS, fc.nat(127), fc.boolean(), fc.nat(128)),
+).map(([parts, bit, differs, bits]) => {
+  const width = parts.length === 4 ? 8 : 16;
+  const other = [...parts];
+  const at = Math.floor(bit / width);
+  if (differs) other[at] = other[at]! ^ 1 << bit % width;
+  return { parts, other, bits };
+});
+
+function isMapped(parts: readonly number[]): boolean {
+  return parts.length === 8 && parts.slice(0, 6).join() === "0,0,0,0,0,65535";
+}
+
+/** An address in full. */
+const full = (parts: readonly number[]) =>
+  parts.length === 4 ? parts.join(".") : parts.map((part) => part.toString(16)).join(":");
+
+Deno.test("contains() agrees with the bits as one number, for every CIDR that is written", () => {
+  fc.assert(
+    // What is IPv4-mapped is of IPv4, and in the tables above.
+    fc.property(
+      NEIGHBOURS.filter(({ parts, other }) => !isMapped(parts) && !isMapped(other)),
+      ({ parts, other, bits }) => {
+        const shift = BigInt((parts.length === 4 ? 32 : 128) - bits);
+        const expected = bitsOf(parts) >> shift === bitsOf(other) >> shift;
+        // What is behind the prefix does not matter, so each may be the network.
+        for (const [base, member] of [[parts, other], [other, parts]] as const) {
+          const network = parseNetwork(`${full(base)}/${bits}`)!;
+          assertEquals(network.bits, bits);
+          assertEquals(contains(network, parseAddress(full(member))!), expected);
+        }
+      },
+    ),
+    MANY,
+  );
+});
+
+Deno.test("parseNetwork() takes as many bits as the address has, and no other suffix", () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(fc.ipV4(), fc.ipV6()),
+      fc.integer({ min: -10, max: 300 }),
+      (text, bits) => {
+        const address = parseAddress(text)!;
+        const offset = address.family === 4 && text.includes(":") ? 96 : 0;
+        const most = address.family === 4 ? 32 + offset : 128;
+        const expected = bits >= offset && bits <= most ? bits - offset : undefined;
+        assertEquals(parseNetwork(`${text}/${bits}`)?.bits, expected);
+        for (
+          const suffix of [`/0${bits}`, `/${bits} `, `/${bits}.0`, `/${bits}/${bits}`, "/", "%x/8"]
+        ) {
+          assertEquals(parseNetwork(text + suffix), undefined);
+        }
+      },
+    ),
+    MANY,
+  );
 });
 
 Deno.test("unusable() says why an address must not be in DNS, local() where it means something", () => {

@@ -101,6 +101,8 @@ export async function compile(
     "--deny-import",
     // It would be read from the folder for temporary files, where anybody may have put another.
     "--no-code-cache",
+    // The tests have packages of their own. Deno 2.7, of the test runtime, embeds them all.
+    ...(isTest ? [] : ["--exclude-unused-npm"]),
     `--include=${BUILD_INFO}`,
     ...(target === undefined ? [] : [`--target=${target}`]),
     `--output=${output}`,

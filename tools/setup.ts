@@ -47,6 +47,8 @@ const PROGRAMS = {
   nginx: { debian: "nginx-light", fedora: "nginx-core", arch: "nginx" },
   haproxy: { debian: "haproxy", fedora: "haproxy", arch: "haproxy" },
   caddy: { debian: "caddy", fedora: "caddy", arch: "caddy" },
+  // Debian's program without the service.
+  apache2: { debian: "apache2-bin", fedora: "httpd", arch: "apache" },
 } as const satisfies Record<string, Package>;
 
 export type ProgramName = keyof typeof PROGRAMS;
@@ -56,6 +58,8 @@ export const DEMO_PROGRAMS: ProgramName[] = ["named", "nsupdate", "dig", "curl",
 export const BENCH_PROGRAMS: ProgramName[] = [...DEMO_PROGRAMS, "rndc", "wrk"];
 export const TEST_PROGRAMS = Object.keys(PROGRAMS) as ProgramName[];
 
+/** How programs are called elsewhere. */
+const OTHER_NAMES: Record<string, string> = { apache2: "httpd" };
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 /** What packages bring besides programs. */
 const SERVICES: Record<string, string> = {
@@ -88,6 +92,8 @@ export async function findProgram(name: string): Promise<string | undefined> {
       // Not in this folder.
     }
   }
+  const other = OTHER_NAMES[name];
+  return other === undefined ? undefined : await findProgram(other);
 }
 
 /**

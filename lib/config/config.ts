@@ -356,8 +356,8 @@ class Loader {
     const text = this.#faults.string(setting);
     const header = PROXY_HEADERS.find((name) => name.toLowerCase() === text?.toLowerCase());
     if (text !== undefined && header === undefined) {
-      const expected = PROXY_HEADERS.map((name) => `"${name}"`).join(" or ");
-      this.#faults.of(setting!, `expected ${expected}, got ${JSON.stringify(text)}`);
+      const expected = PROXY_HEADERS.map((name) => `"${name}"`).join(", ");
+      this.#faults.of(setting!, `expected one of ${expected}, got ${JSON.stringify(text)}`);
     }
     return header ?? PROXY_HEADERS[0];
   }

@@ -2,6 +2,7 @@
 
 import { type Address, isInAny, type Network, parseAddress } from "../address.ts";
 import type { ProxyHeader } from "../proxy_header.ts";
+import { forwardedFor } from "./forwarded.ts";
 import type { HttpRequest } from "./request_head.ts";
 
 /** Who sent a request. */
@@ -75,21 +76,12 @@ export function clientOf(
 ): Caller {
   if (!isInAny(trusted, peer.address)) return peer;
   const header = headers.get(proxyHeader) ?? "";
-  // Each proxy appends the address that it was called from: only what trusted ones wrote counts.
-  const named = proxyHeader === "X-Real-IP" ? [header] : header.split(",").reverse();
   let proxy = peer.text;
-  for (const text of named) {
-    // Those who wrote nothing, or were told to write nothing.
-    if (header.trim() === "") break;
-    const address = parseForwarded(text);
-    if (address === undefined) {
-      return unknown(
-        proxy,
-        `the proxy ${proxy} sent something else than an address in ${proxyHeader}`,
-      );
-    }
-    if (!isInAny(trusted, address)) return { address, text: address.text };
-    proxy = address.text;
+  // Each proxy appends the address that it was called from: only what trusted ones wrote counts.
+  for (const named of clientsIn(header, proxyHeader)) {
+    if (typeof named === "string") return unknown(proxy, `the proxy ${proxy} ${named}`);
+    if (!isInAny(trusted, named)) return { address: named, text: named.text };
+    proxy = named.text;
   }
   const hint = proxy === peer.text ? "" : " (if it is no proxy, trusted_proxies has too much)";
   return unknown(
@@ -98,12 +90,23 @@ export function clientOf(
   );
 }
 
+/** Whom each proxy asks for, the nearest one's first: an address, or what the proxy did instead. */
+function* clientsIn(header: string, proxyHeader: ProxyHeader): Generator<Address | string> {
+  // Those who wrote nothing, or were told to write nothing.
+  if (header.trim() === "") return;
+  if (proxyHeader === "Forwarded") return yield* forwardedFor(header);
+  const texts = proxyHeader === "X-Real-IP" ? [header] : header.split(",").reverse();
+  for (const text of texts) {
+    yield parseWithPort(text) ?? `sent something else than an address in ${proxyHeader}`;
+  }
+}
+
 function unknown(proxy: string, problem: string): Unknown {
   return { address: undefined, text: `a client behind ${proxy}`, problem };
 }
 
 /** An address as proxies write it, some with a port: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
-function parseForwarded(text: string): Address | undefined {
+function parseWithPort(text: string): Address | undefined {
   const trimmed = text.trim();
   const [, inner] = /^\[([^\]]*)\](?::\d+)?$/.exec(trimmed) ?? /^([\d.]+):\d+$/.exec(trimmed) ?? [];
   return parseAddress(inner ?? trimmed);

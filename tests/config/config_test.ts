@@ -233,7 +233,11 @@ Deno.test("loadConfig() refuses every wrong type and impossible value", async ()
     ["trusted_proxies", '["::1", "proxy.example"]', /CIDRs like .*, got "proxy\.example"/],
     ["proxy_header", "1", /in quotes, got a number/],
     ["proxy_header", '""', /empty/],
-    ["proxy_header", '"Forwarded"', /"X-Forwarded-For" or "X-Real-IP", got "Forwarded"/],
+    [
+      "proxy_header",
+      '"Forwarded-For"',
+      /expected one of "X-Forwarded-For", "X-Real-IP", "Forwarded", got "Forwarded-For"/,
+    ],
     ["clients", '"a.dyn.example"', /expected a table/],
     ["clients", "[]", /expected a table/],
   ];

@@ -93,6 +93,7 @@ for (const [name, form] of Object.entries(FORMS)) {
       "12 more requests were refused just now",
       "the proxy 203.0.113.9 did not say, in X-Forwarded-For, whom it asks for",
       "the proxy 203.0.113.9 sent something else than an address in X-Forwarded-For",
+      "the proxy 203.0.113.9 does not know whom it asks for: it sent for=unknown in Forwarded",
       "home.dyn.example A 198.51.100.4 -> 203.0.113.9",
       "unknown key from 203.0.113.9 unknown key from 203.0.113.8",
       "unknown key from 203.0.113.9\\x0aunknown key from 203.0.113.8",

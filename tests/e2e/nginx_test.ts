@@ -6,6 +6,7 @@ import { withProxy } from "./proxy.ts";
 import { curl, Sftdyn, withFolder } from "./sftdyn.ts";
 
 const FORWARDED = "X-Forwarded-For $proxy_add_x_forwarded_for";
+const STANDARD = "Forwarded for=$remote_addr";
 const REAL = "X-Real-IP $remote_addr";
 
 /** One of nginx's servers: where it passes requests on to, and with which header. */
@@ -53,7 +54,11 @@ ${
 }
 
 for (
-  const [header, setting] of [["X-Forwarded-For", FORWARDED], ["X-Real-IP", REAL]] as const
+  const [header, setting] of [
+    ["X-Forwarded-For", FORWARDED],
+    ["X-Real-IP", REAL],
+    ["Forwarded", STANDARD],
+  ] as const
 ) {
   Deno.test(`an nginx that sends no ${header} gets FAIL, and the log names what is missing`, async () => {
     const named = await startNamed();

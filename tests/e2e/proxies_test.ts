@@ -1,84 +1,20 @@
 /**
- * Behind the reverse proxies that people have: nginx, HAProxy and Caddy. Whatever a
+ * Behind the reverse proxies that people have, set up as the README says. Whatever a
  * client sends to them, no request and no address gets to sftdyn that it made up.
  */
 
 import { assert, assertEquals } from "@std/assert";
 import { freePort } from "../../tools/named.ts";
 import { until } from "../support.ts";
-import { withProxy } from "./proxy.ts";
+import { HEADERS, REVERSE_PROXIES, withReverseProxy } from "./reverse_proxies.ts";
+import { curl } from "./sftdyn.ts";
 import { loopback, Stranger } from "./stranger.ts";
 import { KEY, withVictim } from "./victim.ts";
 
-interface Proxy {
-  /** The configuration's file, and how the program is told of it. */
-  config: (from: number, to: number, folder: string) => string;
-  args: (file: string, folder: string) => string[];
-}
-
-const PROXIES: Record<string, Proxy> = {
-  nginx: {
-    config: (from, to, folder) =>
-      `daemon off;
-master_process off;
-pid ${folder}/pid;
-error_log stderr;
-events {}
-http {
-  access_log off;
-  client_body_temp_path ${folder}/body;
-  proxy_temp_path ${folder}/proxy;
-  fastcgi_temp_path ${folder}/fastcgi;
-  uwsgi_temp_path ${folder}/uwsgi;
-  scgi_temp_path ${folder}/scgi;
-  upstream sftdyn { server 127.0.0.1:${to}; keepalive 4; }
-  server {
-    listen 127.0.0.1:${from};
-    location / {
-      proxy_pass http://sftdyn;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-    }
-  }
-}
-`,
-    args: (file, folder) => ["-p", folder, "-e", "stderr", "-c", file],
-  },
-  haproxy: {
-    config: (from, to) =>
-      `defaults
-  mode http
-  option forwardfor
-  http-reuse always
-  timeout connect 60s
-  timeout client 60s
-  timeout server 60s
-listen sftdyn
-  bind 127.0.0.1:${from}
-  server one 127.0.0.1:${to}
-`,
-    args: (file) => ["-db", "-f", file],
-  },
-  caddy: {
-    config: (from, to, folder) =>
-      `{
-  admin off
-  auto_https off
-  storage file_system ${folder}/caddy
-}
-http://:${from} {
-  bind 127.0.0.1
-  reverse_proxy 127.0.0.1:${to}
-}
-`,
-    args: (file) => ["run", "--adapter", "caddyfile", "--config", file],
-  },
-};
-
 /** The address that the client says it has. */
 const FORGED = "192.0.2.66";
-const SMUGGLED = `GET /${KEY} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: ${FORGED}\r\n\r\n`;
+const SMUGGLED =
+  `GET /${KEY} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: ${FORGED}\r\nForwarded: for=${FORGED}\r\n\r\n`;
 const LENGTH = `Content-Length: ${SMUGGLED.length}\r\n`;
 const CHUNKED = "Transfer-Encoding: chunked\r\n";
 const chunk = `${SMUGGLED.length.toString(16)}\r\n${SMUGGLED}\r\n0\r\n\r\n`;
@@ -111,14 +47,15 @@ const REQUESTS: string[] = [
   `GET / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n${LENGTH}\r\n${SMUGGLED}`,
 ];
 
-for (const [name, proxy] of Object.entries(PROXIES)) {
-  Deno.test(`behind ${name} nobody smuggles a request, or an address`, async () => {
-    const settings = 'min_interval = 0\nrecheck = 0\ntrusted_proxies = ["127.0.0.1"]';
+const KINDS = REVERSE_PROXIES.flatMap((proxy) => HEADERS.map((header) => [proxy, header] as const));
+const settingsFor = (header: string) =>
+  `min_interval = 0\nrecheck = 0\ntrusted_proxies = ["127.0.0.1"]\nproxy_header = "${header}"`;
+
+for (const [proxy, header] of KINDS) {
+  Deno.test(`behind ${proxy} with ${header} nobody smuggles a request, or an address`, async () => {
     await withVictim(async ({ named, program, folder, http }) => {
       const port = freePort();
-      const file = `${folder}/proxy.conf`;
-      await Deno.writeTextFile(file, proxy.config(port, http, folder));
-      await withProxy([name, ...proxy.args(file, folder)], port, folder, async () => {
+      await withReverseProxy(proxy, header, { from: port, to: http, folder }, async () => {
         for (const [i, request] of REQUESTS.entries()) {
           const client = loopback(i);
           await attack(port, client, request);
@@ -138,8 +75,108 @@ for (const [name, proxy] of Object.entries(PROXIES)) {
         assertEquals(await named.dig("host.dyn.example", "A"), [loopback(200)]);
         assertEquals(program.count(new RegExp(`set to ${FORGED}`, "g")), 0);
       });
-    }, { settings });
+    }, { settings: settingsFor(header) });
   });
+}
+
+/** What clients send along to be taken for somebody else, or for a proxy. */
+const FORGERIES: string[][] = [
+  [`X-Forwarded-For: ${FORGED}`],
+  [`X-Forwarded-For: ${FORGED}, 127.0.0.1`],
+  [`X-Forwarded-For: ${FORGED}`, `x-forwarded-for: ${FORGED}`],
+  ["X-Forwarded-For: 127.0.0.1"],
+  ["X-Forwarded-For: junk"],
+  ["X-Forwarded-For;"],
+  [`X_Forwarded_For: ${FORGED}`],
+  [`X-Real-IP: ${FORGED}`],
+  [`Forwarded: for=${FORGED}`],
+  [`Forwarded: for=${FORGED}, for=127.0.0.1`],
+  [`Forwarded: for=${FORGED}`, `forwarded: for=${FORGED}`],
+  [`Forwarded: for=${FORGED}, for="`],
+  [`Forwarded: for=${FORGED};x="\\`],
+  ["Forwarded: for=127.0.0.1"],
+  ["Forwarded: for=unknown"],
+  ["Forwarded;"],
+  [`Connection: X-Forwarded-For, Forwarded`],
+  [`Connection: X-Forwarded-For`, `X-Forwarded-For: ${FORGED}`],
+  [`Connection: Forwarded`, `Forwarded: for=${FORGED}`],
+];
+
+/** Keys that some proxies would write in another way, or take for a path. */
+const KEYS = [
+  "?hostname=h.example&password=p%2Cq",
+  "a?",
+  "a,b;c=d",
+  "a%2Cb",
+  "a%2Fb%2fc",
+  "a%20b+c",
+  "a%25b",
+  "%7Ea",
+  "a//b",
+  "a/./b",
+  "a/../b",
+  "a/b/",
+  "(a)*!'$@:&=",
+];
+
+for (const [proxy, header] of KINDS) {
+  Deno.test(`behind ${proxy} with ${header} clients are who they are, and keys what they sent`, async () => {
+    const clients = KEYS.map((key, i) => `${JSON.stringify(key)} = "k${i}.dyn.example"\n`).join("");
+    await withVictim(async ({ named, program, folder, http }) => {
+      const port = freePort();
+      await withReverseProxy(proxy, header, { from: port, to: http, folder }, async () => {
+        const families = [["127.0.0.2", "127.0.0.1", "A"], ["::1", "[::1]", "AAAA"]] as const;
+        for (const [client, server, type] of families) {
+          const ask = (key: string, ...headers: string[]) =>
+            curl(
+              ...["--path-as-is", "--globoff", "--interface", client],
+              ...headers.flatMap((header) => ["-H", header]),
+              `http://${server}:${port}/${key}`,
+            );
+          for (const forgery of FORGERIES) {
+            const answer = await ask("", ...forgery);
+            // Some leave out what a client names in Connection, also where they wrote it.
+            const isSafe = forgery[0]!.startsWith("Connection") && answer === "500 FAIL";
+            assert(isSafe || answer === `200 ${client}`, `${forgery.join("; ")}: ${answer}`);
+          }
+          for (const [i, key] of KEYS.entries()) {
+            const answer = await ask(key, `${header}: ${FORGED}`);
+            assertEquals([key, answer], [key, "200 OK"]);
+            assertEquals([key, ...await named.dig(`k${i}.dyn.example`, type)], [key, client]);
+          }
+        }
+        // From the proxy's own machine, by the address that is trusted.
+        assertEquals(
+          await curl("-H", `${header}: ${FORGED}`, `http://127.0.0.1:${port}/`),
+          "500 FAIL",
+        );
+        assert(!program.log().includes(FORGED), program.log());
+      });
+    }, { settings: settingsFor(header), clients });
+  });
+}
+
+for (const header of HEADERS) {
+  Deno.test(`HAProxy's health check with ${header} finds sftdyn well`, async () => {
+    await withVictim(async ({ program, folder, http }) => {
+      const port = freePort();
+      await withReverseProxy("haproxy", header, { from: port, to: http, folder }, async () => {
+        await until("a health check", async () => /,L7OK,200,/.test(await stats(folder)));
+        assertEquals(
+          await curl("--interface", "127.0.0.2", `http://127.0.0.1:${port}/`),
+          "200 127.0.0.2",
+        );
+        assertEquals(program.count(/warning/g), 0, program.log());
+      });
+    }, { settings: settingsFor(header) });
+  });
+}
+
+/** What HAProxy says of itself. */
+async function stats(folder: string): Promise<string> {
+  const conn = await Deno.connect({ transport: "unix", path: `${folder}/haproxy.sock` });
+  await conn.write(new TextEncoder().encode("show stat\n"));
+  return await new Response(conn.readable).text();
 }
 
 /** Sends it, and waits for an answer, or for being refused. */

@@ -3,17 +3,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { ROOT } from "../../tools/deno.ts";
 import { freePort, startNamed } from "../../tools/named.ts";
+import { block, README } from "./readme.ts";
 import { curl, run, Sftdyn, sftdyn, withFolder } from "./sftdyn.ts";
-
-const README = await Deno.readTextFile(`${ROOT}/README.md`);
-
-/** The block of the README that holds these words. */
-function block(words: string): string {
-  const blocks = [...README.matchAll(/^```\w*\n(.*?)^```$/gms)].map((match) => match[1]!);
-  const found = blocks.filter((text) => text.includes(words));
-  assertEquals(found.length, 1, `README blocks with ${words}`);
-  return found[0]!;
-}
 
 for (const way of ["the session key", "a key of its own"]) {
   Deno.test(`the README's walk to the first update works with ${way}`, async () => {

@@ -40,11 +40,13 @@ export interface VictimOptions {
   endsItself?: boolean;
   /** Lines for its configuration. */
   settings?: string;
+  /** More lines for its clients. */
+  clients?: string;
 }
 
 export async function withVictim(
   body: (victim: Victim) => Promise<void>,
-  { limit, endsItself = false, settings = "min_interval = 0" }: VictimOptions = {},
+  { limit, endsItself = false, settings = "min_interval = 0", clients = "" }: VictimOptions = {},
 ): Promise<void> {
   const named = await startNamed();
   try {
@@ -64,7 +66,7 @@ ${settings}
 [clients]
 "${KEY}" = "host.dyn.example"
 "other" = "other.dyn.example"
-`,
+${clients}`,
       );
       const limited = limit === undefined ? [] : ["prlimit", `--nofile=${limit}`];
       const [first, ...rest] = [...limited, ...PROGRAM];

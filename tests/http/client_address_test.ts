@@ -115,6 +115,63 @@ Deno.test("clientOf() takes the one address of X-Real-IP", () => {
   }
 });
 
+Deno.test("clientOf() believes Forwarded as far as trusted proxies wrote it", () => {
+  const NETS = "127.0.0.1 10.0.0.0/8 2001:db8:1::/48";
+  const says = (proxy: string, problem: string) => `the proxy ${proxy} ${problem}`;
+  const wrongFor = (proxy: string) =>
+    `${wrong(proxy, "Forwarded")} (right is for=192.0.2.1 or for="[2001:db8::1]")`;
+  const hides = 'hides whom it asks for: it sent an obfuscated name, for="_…", in Forwarded';
+  const unknown = "does not know whom it asks for: it sent for=unknown in Forwarded";
+  const table: [string, string[], string][] = [
+    // [peer, lines, address or problem]
+    ["203.0.113.7", ["for=198.51.100.1"], "203.0.113.7"],
+    ["203.0.113.7", ["junk"], "203.0.113.7"],
+    // One proxy.
+    ["127.0.0.1", ["for=198.51.100.1"], "198.51.100.1"],
+    ["::ffff:127.0.0.1", ["for=198.51.100.1"], "198.51.100.1"],
+    ["127.0.0.1", ['For="[2001:DB8::7]:4711";proto=https'], "2001:db8::7"],
+    ["127.0.0.1", ['for="[::ffff:198.51.100.1]"'], "198.51.100.1"],
+    // From the right: what is left of an untrusted address, that one made up.
+    ["127.0.0.1", ["for=192.0.2.66, for=198.51.100.1"], "198.51.100.1"],
+    ["127.0.0.1", ["junk, for=198.51.100.1"], "198.51.100.1"],
+    ["127.0.0.1", ['for="192.0.2.66, for=198.51.100.1'], "198.51.100.1"],
+    ["127.0.0.1", ["for=192.0.2.66, for=198.51.100.1,for=10.2.3.4"], "198.51.100.1"],
+    ["127.0.0.1", ['for=192.0.2.66,for="[2001:db8::7]",for="[2001:db8:1::1]:80"'], "2001:db8::7"],
+    // Several lines are one.
+    ["127.0.0.1", ["for=192.0.2.66", "for=198.51.100.1"], "198.51.100.1"],
+    [
+      "127.0.0.1",
+      ["for=192.0.2.66", "for=198.51.100.1, for=10.1.1.1", "for=10.2.3.4"],
+      "198.51.100.1",
+    ],
+    ["127.0.0.1", ['x="', "for=198.51.100.1"], "198.51.100.1"],
+    // All are trusted: the first of them does not say whom it asks for.
+    ["127.0.0.1", ["for=10.9.9.9, for=10.2.3.4"], silentToo("10.9.9.9", "Forwarded")],
+    ["127.0.0.1", ["for=127.0.0.1"], silent("127.0.0.1", "Forwarded")],
+    ["127.0.0.1", [], silent("127.0.0.1", "Forwarded")],
+    ["127.0.0.1", [""], silent("127.0.0.1", "Forwarded")],
+    ["127.0.0.1", ["proto=https"], silent("127.0.0.1", "Forwarded")],
+    ["127.0.0.1", ["for=192.0.2.66", ""], silent("127.0.0.1", "Forwarded")],
+    ["127.0.0.1", ["for=192.0.2.66,"], silent("127.0.0.1", "Forwarded")],
+    ["127.0.0.1", ["for=192.0.2.66, by=_x, for=10.2.3.4"], silent("10.2.3.4", "Forwarded")],
+    // Proxies that tell something else.
+    ["127.0.0.1", ["for=_hidden"], says("127.0.0.1", hides)],
+    ["127.0.0.1", ["for=192.0.2.66, for=_hidden, for=10.2.3.4"], says("10.2.3.4", hides)],
+    ["127.0.0.1", ["for=unknown"], says("127.0.0.1", unknown)],
+    ["127.0.0.1", ["for=192.0.2.66, for=unknown"], says("127.0.0.1", unknown)],
+    ["127.0.0.1", ["198.51.100.1"], wrongFor("127.0.0.1")],
+    ["127.0.0.1", ["for=2001:db8::7"], wrongFor("127.0.0.1")],
+    ["127.0.0.1", ["junk, for=10.2.3.4"], wrongFor("10.2.3.4")],
+    ["127.0.0.1", ["for=198.51.100.1;for=192.0.2.66"], wrongFor("127.0.0.1")],
+  ];
+  const trusted = NETS.split(" ").map((text) => parseNetwork(text)!);
+  for (const [peer, lines, address] of table) {
+    const headers = new Headers(lines.map((line): [string, string] => ["forwarded", line]));
+    headers.set("x-forwarded-for", "192.0.2.99");
+    assertEquals([peer, lines, found(peer, headers, trusted, "Forwarded")], [peer, lines, address]);
+  }
+});
+
 Deno.test("Callers finds who sent a request, by the connection or by a trusted proxy's header", () => {
   const table: [string, string | undefined, string | undefined, string?][] = [
     // [hostname, header, address, text]
