@@ -74,7 +74,9 @@ export class PythonScanner {
       this.kind = "newline";
       this.#skipNewline();
     } else {
-      if (this.#lineStart !== undefined) this.isIndented = at > this.#lineStart;
+      if (this.#lineStart !== undefined) {
+        this.isIndented = isBlank(this.#text.charCodeAt(this.#lineStart));
+      }
       this.#lineStart = undefined;
       if (code === QUOTE || code === APOSTROPHE) this.#scanString("");
       else if (isDigit(code) || (code === DOT && isDigit(this.#text.charCodeAt(at + 1)))) {
@@ -105,7 +107,7 @@ export class PythonScanner {
     const text = this.#text;
     while (this.#at < text.length) {
       const code = text.charCodeAt(this.#at);
-      if (code === SPACE || code === TAB) this.#at++;
+      if (isBlank(code)) this.#at++;
       else if (code === HASH) this.#at = text.indexOf("\n", this.#at) >>> 0;
       else if (code === BACKSLASH && text.charCodeAt(this.#at + 1) === NEWLINE) {
         this.#at += 2;
@@ -175,6 +177,10 @@ export class PythonScanner {
     this.#at = at + close.length;
     this.kind = "string";
   }
+}
+
+function isBlank(code: number): boolean {
+  return code === SPACE || code === TAB;
 }
 
 function isDigit(code: number): boolean {
