@@ -28,7 +28,7 @@ export const HELP = `Usage:
   sftdyn [options] [CONF]         serve
   sftdyn check [options] [CONF]   check the configuration and all that it needs
   sftdyn key [HOST]               make a new update key
-  sftdyn import CONF.py           print what the Python sftdyn's configuration is in TOML
+  sftdyn import CONF.py           print the Python sftdyn's configuration as a sftdyn.toml
 
 CONF is the configuration, ${DEFAULT_FILE} if not given.
 
@@ -89,17 +89,16 @@ export function parseCommandLine(args: readonly string[]): Command {
   if (words.length > 1) throw new UsageError(`too many arguments: ${words.slice(1).join(" ")}`);
   const [word] = words;
   if (name === "key") return { name, host: word === undefined ? undefined : parseHost(word) };
-  if (name === "import") return { name, file: word ?? failImport() };
+  if (name === "import") {
+    if (word !== undefined) return { name, file: word };
+    throw new UsageError("import needs a file, the Python sftdyn's is /etc/sftdyn/conf");
+  }
   return {
     name: name === "check" ? "check" : "serve",
     file: word ?? DEFAULT_FILE,
     overrides: overrides(options),
     level: level(options),
   };
-}
-
-function failImport(): never {
-  throw new UsageError("import needs a file, the Python sftdyn's is /etc/sftdyn/conf");
 }
 
 function isCommand(word: string | undefined): boolean {

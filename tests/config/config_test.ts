@@ -147,6 +147,13 @@ host = "e.dyn.example"
   assertEquals(clients.size, 5);
 });
 
+Deno.test("loadConfig() takes a number for a port", async () => {
+  const { http } = await load("http = 8080");
+  assertEquals(http.map(endpointText), ["8080"]);
+  const list = await load('http = [ 8080, "[::1]:81", 0x50, 1_024 ]');
+  assertEquals(list.http.map(endpointText), ["8080", "[::1]:81", "80", "1024"]);
+});
+
 Deno.test("loadConfig() has a default for all but where to listen", async () => {
   const { clients, zones, ...rest } = await load('http = "8080"');
   assertEquals(zones.all, []);
