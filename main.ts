@@ -8,6 +8,7 @@ import { isJournal } from "./lib/journal.ts";
 import { ListenError } from "./lib/http/listener.ts";
 import { createLog } from "./lib/log.ts";
 import { Nsupdate, nsupdateVersion } from "./lib/dns/nsupdate.ts";
+import { ImportError, importPython } from "./lib/python/to_toml.ts";
 import { type Service, startService } from "./lib/service.ts";
 import project from "./deno.json" with { type: "json" };
 
@@ -35,6 +36,8 @@ async function main(args: string[]): Promise<number> {
     case "key":
       console.log(keyText(newKey(), command.host).trimEnd());
       return EXIT.done;
+    case "import":
+      return await runImport(command.file);
     case "check":
       return await runCheck(command);
     case "serve":
@@ -48,6 +51,17 @@ async function origin(): Promise<string> {
   const info = await Deno.readTextFile(new URL("./dist/build.json", import.meta.url));
   const { commit, isTest } = JSON.parse(info);
   return `commit ${commit}, ${isTest ? "TEST BUILD, not for use, " : ""}`;
+}
+
+async function runImport(file: string): Promise<number> {
+  try {
+    console.log((await importPython(file)).trimEnd());
+    return EXIT.done;
+  } catch (error) {
+    if (!(error instanceof ImportError)) throw error;
+    console.error(`sftdyn: ${error.message}`);
+    return EXIT.usage;
+  }
 }
 
 type ConfigCommand = Command & { name: "serve" | "check" };

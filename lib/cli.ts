@@ -14,7 +14,8 @@ export type Command =
     readonly overrides: Overrides;
     readonly level: Level;
   }
-  | { readonly name: "key"; readonly host: Hostname | undefined };
+  | { readonly name: "key"; readonly host: Hostname | undefined }
+  | { readonly name: "import"; readonly file: string };
 
 /** The command line cannot be understood; the message says why. */
 export class UsageError extends Error {
@@ -27,6 +28,7 @@ export const HELP = `Usage:
   sftdyn [options] [CONF]         serve
   sftdyn check [options] [CONF]   check the configuration and all that it needs
   sftdyn key [HOST]               make a new update key
+  sftdyn import CONF.py           print the Python sftdyn's configuration as a sftdyn.toml
 
 CONF is the configuration, ${DEFAULT_FILE} if not given.
 
@@ -49,7 +51,7 @@ Example:
   $ sftdyn -l 127.0.0.1:8080 ./sftdyn.toml
 `;
 
-const COMMANDS = ["check", "key"];
+const COMMANDS = ["check", "key", "import"];
 const LISTS = ["http", "https"] as const;
 const TEXTS = ["cert", "key", "nskeyfile"] as const;
 const COUNTS = ["verbose", "quiet"] as const;
@@ -87,6 +89,10 @@ export function parseCommandLine(args: readonly string[]): Command {
   if (words.length > 1) throw new UsageError(`too many arguments: ${words.slice(1).join(" ")}`);
   const [word] = words;
   if (name === "key") return { name, host: word === undefined ? undefined : parseHost(word) };
+  if (name === "import") {
+    if (word !== undefined) return { name, file: word };
+    throw new UsageError("import needs a file, the Python sftdyn's is /etc/sftdyn/conf");
+  }
   return {
     name: name === "check" ? "check" : "serve",
     file: word ?? DEFAULT_FILE,

@@ -39,12 +39,18 @@ export async function readOctets(
   }
 }
 
+/** Reads a file's bytes, if they are not more than these. */
+export function readAtMost(most: number): ReadFile {
+  return (path) => readInParts(path, most);
+}
+
 /** As Deno.readFile, but a big file is neither in memory twice nor holds all else up. */
-async function readInParts(path: string): Promise<Uint8Array> {
+async function readInParts(path: string, most = Infinity): Promise<Uint8Array> {
   using file = await Deno.open(path);
   const { size } = await file.stat();
-  let octets = new Uint8Array(size + 1);
+  let octets = new Uint8Array(Math.min(size, most) + 1);
   for (let end = 0;;) {
+    if (end > most) throw new FileError(`it is too large: expected at most ${most} bytes`);
     const count = await file.read(octets.subarray(end, end + PART));
     if (count === null) return octets.subarray(0, end);
     end += count;
@@ -70,17 +76,36 @@ export function* checkText(octets: Uint8Array): Work {
     const chunk = octets.subarray(start, end);
     const text = decoder.decode(chunk);
     if (text.includes("\ufffd") && !isUtf8(chunk)) {
-      throw new FileError("not a text file: it is not UTF-8");
+      const line = lineOf(octets, badLine(octets, start));
+      throw new FileError(`not a text file: line ${line} is not UTF-8`);
     }
     // deno-lint-ignore no-control-regex
     const control = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/.exec(text);
     if (control !== null) {
       const hex = control[0].charCodeAt(0).toString(16).padStart(2, "0");
-      const before = decoder.decode(octets.subarray(0, start)) + text.slice(0, control.index);
-      throw new FileError(`not a text file: byte 0x${hex} in line ${before.split("\n").length}`);
+      const line = lineOf(octets, octets.indexOf(control[0].charCodeAt(0), start));
+      throw new FileError(`not a text file: byte 0x${hex} in line ${line}`);
     }
     yield;
   }
+}
+
+/** Where the first line begins, from this one on, that is no UTF-8. */
+function badLine(octets: Uint8Array, start: number): number {
+  for (;;) {
+    const end = octets.indexOf(NEWLINE, start) + 1;
+    if (end === 0 || !isUtf8(octets.subarray(start, end))) return start;
+    start = end;
+  }
+}
+
+/** The number of the line that holds this octet, from 1. */
+function lineOf(octets: Uint8Array, at: number): number {
+  let line = 1;
+  for (let i = octets.indexOf(NEWLINE); i >= 0 && i < at; i = octets.indexOf(NEWLINE, i + 1)) {
+    line++;
+  }
+  return line;
 }
 
 function isUtf8(octets: Uint8Array): boolean {

@@ -75,7 +75,18 @@ Deno.test("parseCommandLine() counts -v and -q", () => {
 });
 
 Deno.test("parseCommandLine() prints help or version before anything else", () => {
-  for (const line of ["-h", "--help", "key -h", "x y z --help", "check -h", "-hV", "--http= -h"]) {
+  for (
+    const line of [
+      "-h",
+      "--help",
+      "key -h",
+      "import -h",
+      "x y z --help",
+      "check -h",
+      "-hV",
+      "--http= -h",
+    ]
+  ) {
     assertEquals([line, parse(line)], [line, { name: "help" }]);
   }
   for (const line of ["-V", "--version", "check --version x.toml"]) {
@@ -88,11 +99,19 @@ Deno.test("parseCommandLine() makes a key, for a host or without one", () => {
   assertEquals<unknown>(parse("key Host.dyn.example."), { name: "key", host: "host.dyn.example" });
 });
 
+Deno.test("parseCommandLine() imports a file", () => {
+  assertEquals<unknown>(parse("import conf.py"), { name: "import", file: "conf.py" });
+  assertEquals<unknown>(parse("import -- -x"), { name: "import", file: "-x" });
+  assertEquals<unknown>(parse("-v import import"), { name: "import", file: "import" });
+});
+
 Deno.test("parseCommandLine() says what cannot be understood", () => {
   const table: [string, string][] = [
     ["x.toml y.toml", "too many arguments: y.toml"],
     ["check x.toml y.toml z", "too many arguments: y.toml z"],
     ["key a.example b.example", "too many arguments: b.example"],
+    ["import", "import needs a file, the Python sftdyn's is /etc/sftdyn/conf"],
+    ["import conf.py sftdyn.toml", "too many arguments: sftdyn.toml"],
     ["key host", "not a host name: "],
     ["key my_host.example", "not a host name: "],
     ["key 1.2.3.4", "not a host name: "],
@@ -102,6 +121,7 @@ Deno.test("parseCommandLine() says what cannot be understood", () => {
     ],
     ["Check x.toml", 'unknown command "Check", did you mean "check"?'],
     ["keey a.example", 'unknown command "keey", did you mean "key"?'],
+    ["improt conf.py", 'unknown command "improt", did you mean "import"?'],
     ["--htp 8080", "unknown option --htp, did you mean --http?"],
     ["--nskeyfle=x", "unknown option --nskeyfle, did you mean --nskeyfile?"],
     ["--verbos", "unknown option --verbos, did you mean --verbose?"],

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { FileError, readText, relativeTo } from "../lib/file.ts";
+import { FileError, readAtMost, readText, relativeTo } from "../lib/file.ts";
 
 const bytes = (...octets: number[]) => () => Promise.resolve(new Uint8Array(octets));
 const encode = (text: string) => () => Promise.resolve(new TextEncoder().encode(text));
@@ -13,7 +13,9 @@ Deno.test("readText() reads UTF-8 text, a byte order mark or not", async () => {
 
 Deno.test("readText() refuses what is no text and says where", async () => {
   await assertRejects(() => readText("f", bytes(0x61, 0xff)), FileError, "not UTF-8");
-  await assertRejects(() => readText("f", bytes(0xc3)), FileError, "not UTF-8");
+  await assertRejects(() => readText("f", bytes(0xc3)), FileError, "line 1 is not UTF-8");
+  const third = bytes(0x0a, 0xc3, 0xa4, 0x0a, 0x61, 0xc3, 0x0a, 0xff);
+  await assertRejects(() => readText("f", third), FileError, "line 3 is not UTF-8");
   await assertRejects(() => readText("f", encode("\0")), FileError, "byte 0x00 in line 1");
   await assertRejects(() => readText("f", encode("a\nb\n\x1b[0m\0")), FileError, "0x1b in line 3");
   await assertRejects(() => readText("f", encode("a\n\x7f")), FileError, "byte 0x7f in line 2");
@@ -42,6 +44,21 @@ Deno.test("readText() reads real files", async () => {
     await assertRejects(() => readText(folder), FileError, "it is a directory");
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("readAtMost() reads files up to a size", async () => {
+  const file = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(file, "12345");
+    for (const most of [5, 6]) assertEquals((await readAtMost(most)(file)).length, 5);
+    await assertRejects(
+      () => readText(file, readAtMost(4)),
+      FileError,
+      "it is too large: expected at most 4 bytes",
+    );
+  } finally {
+    await Deno.remove(file);
   }
 });
 

@@ -24,7 +24,7 @@ _sftdyn() {
         words="-l --http -s --https -c --cert -k --key --nskeyfile -v --verbose -q --quiet
             -V --version -h --help"
     elif ((COMP_CWORD == 1)); then
-        words="check key"
+        words="check key import"
     elif [[ ${COMP_WORDS[1]} == key ]]; then
         compopt +o default 2>/dev/null
         return

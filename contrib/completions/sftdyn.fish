@@ -4,6 +4,7 @@ complete -c sftdyn -n '__fish_seen_subcommand_from key' -f
 
 complete -c sftdyn -n __fish_is_first_arg -a check -d 'Check the configuration and all that it needs'
 complete -c sftdyn -n __fish_is_first_arg -a key -d 'Make a new update key'
+complete -c sftdyn -n __fish_is_first_arg -a import -d "Print the Python sftdyn's configuration as a sftdyn.toml"
 
 complete -c sftdyn -s l -l http -x -d 'Serve HTTP there: PORT, IP4:PORT or [IP6]:PORT'
 complete -c sftdyn -s s -l https -x -d 'Serve HTTPS there'

@@ -62,7 +62,8 @@ export interface ConfigEnvironment {
   cwd?: () => string;
 }
 
-const NAMES = [
+/** What a configuration may set. */
+export const NAMES = [
   "http",
   "https",
   "cert",
@@ -207,12 +208,9 @@ class Loader {
     if (values.length === 0) this.#faults.of(setting, 'the list is empty: expected "PORT"');
     const endpoints: Endpoint[] = [];
     for (const value of values) {
-      if (typeof value !== "string") {
-        const hint = typeof value === "number" ? `, write it in quotes: "${value}"` : "";
-        this.#faults.of(setting, `expected a string like "8080", got ${typeName(value)}${hint}`);
-        continue;
-      }
-      this.#faults.attempt(setting, () => endpoints.push(parseListen(value)));
+      if (typeof value === "string" || typeof value === "number") {
+        this.#faults.attempt(setting, () => endpoints.push(parseListen(`${value}`)));
+      } else this.#faults.of(setting, `expected a port, like 8080, got ${typeName(value)}`);
     }
     return endpoints;
   }

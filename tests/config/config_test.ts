@@ -147,6 +147,13 @@ host = "e.dyn.example"
   assertEquals(clients.size, 5);
 });
 
+Deno.test("loadConfig() takes a number for a port", async () => {
+  const { http } = await load("http = 8080");
+  assertEquals(http.map(endpointText), ["8080"]);
+  const list = await load('http = [ 8080, "[::1]:81", 0x50, 1_024 ]');
+  assertEquals(list.http.map(endpointText), ["8080", "[::1]:81", "80", "1024"]);
+});
+
 Deno.test("loadConfig() has a default for all but where to listen", async () => {
   const { clients, zones, ...rest } = await load('http = "8080"');
   assertEquals(zones.all, []);
@@ -247,8 +254,13 @@ Deno.test("loadConfig() refuses every wrong type and impossible value", async ()
     new RegExp(`: line 3: ${name}: .*${said.source}`),
   ]));
   const listens: [value: string, said: RegExp][] = [
-    ["8080", /in quotes: "8080"/],
-    ["true", /got true/],
+    ["80.5", /"PORT".*got "80\.5"/],
+    ["-1", /"PORT".*got "-1"/],
+    ["0", /0 is no port: expected 1 to 65535/],
+    ["65536", /1 to 65535/],
+    ["[8080, 8080]", /"8080" is listed twice/],
+    ['["8080", 8080]', /"8080" is listed twice/],
+    ["true", /expected a port, like 8080, got true/],
     ["{ a = 1 }", /got a table/],
     ["[]", /empty/],
     ['""', /"PORT"/],
@@ -256,7 +268,6 @@ Deno.test("loadConfig() refuses every wrong type and impossible value", async ()
     ['"65536"', /1 to 65535/],
     ['"localhost:80"', /IP4:PORT/],
     ['"::1:80"', /\[IP6\]:PORT/],
-    ['["8080", 8081]', /in quotes: "8081"/],
     ['["8080", ["8081"]]', /got a list/],
     ['["8080", "8080"]', /"8080" is listed twice/],
     ['["[::1]:80", "[0:0::1]:80"]', /"\[::1\]:80" is listed twice/],

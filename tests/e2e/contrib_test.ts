@@ -48,7 +48,7 @@ const COMMANDS = [...HELP.matchAll(/^ {2}sftdyn (\w+) /gm)].map(([, name]) => na
 Deno.test("HELP is read as it is meant", () => {
   assertEquals(OPTIONS.length, LONG.length);
   assert(OPTIONS.includes("-l --http LISTEN") && OPTIONS.includes("--nskeyfile FILE"));
-  assertEquals(COMMANDS, ["check", "key"]);
+  assertEquals(COMMANDS, ["check", "key", "import"]);
 });
 
 /** How many of the lines fail2ban's filter matches, and the addresses. */
@@ -249,10 +249,12 @@ Deno.test("bash completes options and commands", async () => {
   const cases: [words: string[], offered: string[]][] = [
     [["--ht"], ["--http", "--https"]],
     [["ch"], ["check"]],
-    [[""], ["check", "key"]],
+    [["im"], ["import"]],
+    [[""], ["check", "key", "import"]],
     [["check", "--nsk"], ["--nskeyfile"]],
     [["check", ""], []],
     [["key", ""], []],
+    [["import", ""], []],
     [["--http", ""], []],
     [["--cert", "--"], []],
     [["--cert", "=", "fi"], []],
@@ -269,6 +271,7 @@ Deno.test("fish completes options and commands", async () => {
     const cases: [line: string, offered: string[]][] = [
       ["sftdyn --ht", ["--http", "--https"]],
       ["sftdyn ch", ["check"]],
+      ["sftdyn im", ["import"]],
       ["sftdyn key ", []],
     ];
     for (const [line, offered] of cases) {

@@ -37,8 +37,8 @@ Deno.test("a bad configuration stops the start with status 2 and says where and 
       ["typo", 'http = "8080"\nnskeyfil = "x"\n', [
         /line 2: unknown name, did you mean "nskeyfile"\?/,
       ]],
-      ["type", 'http = 8080\nttl = "30"\n', [
-        /line 1: http: .*"8080"/,
+      ["type", 'http = true\nttl = "30"\n', [
+        /line 1: http: .*8080, got true/,
         /line 2: ttl: expected a whole number/,
       ]],
       ["cert alone", 'https = "4443"\ncert = "c.pem"\n', [/line 2: cert: key is missing/]],
