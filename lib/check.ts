@@ -82,7 +82,7 @@ async function checkAll(options: CheckOptions, report: Report): Promise<void> {
     doors.push(opened);
     return opened;
   };
-  const hosts = config.clients.hosts().map(({ name }) => name);
+  const hosts = [...new Set(config.clients.names())];
   const progress = new Progress(showProgress, hosts.length);
   const onProgress = (done: number) => progress.done = done;
   const { nameserver, zones, timeout } = config;
