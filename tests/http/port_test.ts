@@ -245,6 +245,34 @@ Deno.test("a port that cannot be opened again is tried until it can", async () =
   });
 });
 
+Deno.test("a port that somebody took in between holds up nobody, and is opened when it is free", async () => {
+  const { listenTls } = Deno;
+  await withHttps(async (setup) => {
+    const { address, port, complaints } = setup;
+    let thief: Deno.Listener | undefined;
+    try {
+      Deno.listenTls = (options) => {
+        thief ??= Deno.listen(address);
+        return listenTls(options);
+      };
+      await within(port.setCertificate(other), "the exchange, without the port");
+      const count = complaints.length;
+      assertEquals(
+        complaints[0],
+        "https here cannot be opened again: already in use by another program",
+      );
+      await until("it is tried on", () => complaints.length > count);
+      // Nor is the next change held up, which counts.
+      await within(port.setCertificate(certificate), "another exchange");
+    } finally {
+      Deno.listenTls = listenTls;
+      thief?.close();
+    }
+    await comeDirectly(setup, true, certificate);
+    await assertRejects(() => greet(setup, other), Error, "certificate");
+  });
+});
+
 Deno.test("connections that are ended after their handshake do not stick", async () => {
   await withHttps(async (setup) => {
     const { address, door } = setup;
@@ -364,5 +392,95 @@ Deno.test("stop() on the detour ends the listeners, and not the connections", as
     Deno.listen(address).close();
     await talk(client, await door.of(client));
     for (const each of stuck) each.close();
+  });
+});
+
+/** Runs while connections take the detour. */
+async function onDetour(run: (setup: Setup) => Promise<void>): Promise<void> {
+  await withHttps(async (setup) => {
+    const stuck = await stick(setup, 65);
+    try {
+      await comeDirectly(setup, false);
+      await run(setup);
+    } finally {
+      for (const each of stuck) each.close();
+    }
+  });
+}
+
+async function connectTls({ address }: Setup): Promise<Deno.TlsConn> {
+  const client = await Deno.connectTls({ ...address, caCerts: [certificate.cert] });
+  await within(client.handshake(), "the handshake");
+  return client;
+}
+
+/** How many octets come until so many have, or the end. */
+async function countOf(conn: Deno.Conn, most = Infinity): Promise<number> {
+  const part = new Uint8Array(16_384);
+  let count = 0;
+  while (count < most) {
+    const size = await within(conn.read(part), "the next octets");
+    if (size === null) break;
+    count += size;
+  }
+  return count;
+}
+
+/** The other end has closed it, and does not just send nothing more: what is sent there makes a reset. */
+async function assertClosed(client: Deno.Conn): Promise<void> {
+  await assertEnded(client);
+  await until("what is sent is refused", async () => {
+    try {
+      await within(client.write(new Uint8Array(10)), "a few octets are sent");
+      return false;
+    } catch (error) {
+      const { BrokenPipe, ConnectionReset } = Deno.errors;
+      if (error instanceof BrokenPipe || error instanceof ConnectionReset) return true;
+      throw error;
+    }
+  });
+}
+
+Deno.test("whoever sends a large body on the detour gets the answer whole, before and after its end", async () => {
+  await onDetour(async (setup) => {
+    const size = 1_000_000;
+    using client = await connectTls(setup);
+    const { conn, entrance } = await setup.door.of(client);
+    const sending = writeAll(client, new Uint8Array(size));
+    await countOf(conn, 1);
+    const answering = writeAll(conn, new Uint8Array(size)).then(() => conn.closeWrite());
+    assertEquals(await countOf(client), size);
+    await answering;
+    // It was answered, and what it sends is still taken, as long as the door takes it.
+    const read = countOf(conn, 2 * size - 16_384);
+    await within(sending, "the body is sent");
+    await within(writeAll(client, new Uint8Array(size)), "more is sent");
+    assert(await read >= 2 * size - 16_384, "it was ended before the door did so");
+    close(conn);
+    entrance.onClose!();
+    await assertClosed(client);
+  });
+});
+
+Deno.test("on the detour a connection is closed on both sides when the door has closed it", async () => {
+  await onDetour(async (setup) => {
+    using client = await connectTls(setup);
+    const admitted = await setup.door.of(client);
+    await talk(client, admitted);
+    close(admitted.conn);
+    admitted.entrance.onClose!();
+    await assertClosed(client);
+  });
+});
+
+Deno.test("on the detour a connection is closed on both sides when it is abandoned", async () => {
+  await onDetour(async (setup) => {
+    using silent = await Deno.connect(setup.address);
+    using client = await connectTls(setup);
+    await talk(client, await setup.door.of(client));
+    for (const each of [silent, client]) {
+      (await setup.door.of(each)).entrance.abandon();
+      await assertClosed(each);
+    }
   });
 });
