@@ -2,6 +2,7 @@
 
 import { type Door, probeHosts } from "./check_hosts.ts";
 import { checkListeners } from "./check_listeners.ts";
+import type { ClientTable } from "./config/client_reader.ts";
 import { type Config, ConfigError } from "./config/config.ts";
 import { parseTsigKey } from "./config/tsig_key.ts";
 import { count } from "./count.ts";
@@ -124,13 +125,18 @@ export class Report {
 }
 
 async function checkFile(config: Config, report: Report): Promise<void> {
-  const { file, clients, http, https, shortKeys, urlKeys, plainKeys } = config;
+  const { file, clients, http, https, clientFiles } = config;
   const listeners = [
     ...http.map((endpoint) => `http ${endpointText(endpoint)}`),
     ...https.map((endpoint) => `https ${endpointText(endpoint)}`),
   ];
   report.ok(`${file}: ${listeners.join(", ")}; ${count(clients.size, "client")}`);
   if (clients.size === 0) report.warning(`${file}: no clients: nobody can update anything`);
+  for (const table of [config, ...clientFiles?.tables ?? []]) await checkKeys(table, report);
+}
+
+async function checkKeys(table: ClientTable, report: Report): Promise<void> {
+  const { file, shortKeys, urlKeys, plainKeys } = table;
   for (const line of shortKeys) {
     report.warning(
       `${file}: line ${line}: the key has fewer than 16 characters and can be guessed; ` +

@@ -1,7 +1,7 @@
 /** Files that sftdyn is told to read. */
 
 import { errorMessage } from "./error_message.ts";
-import { type StatFile, versionOf } from "./file_watch.ts";
+import { type FileStamp, versionOf } from "./file_watch.ts";
 import { atOnce, type Work } from "./slices.ts";
 import { withRoom } from "./with_room.ts";
 
@@ -9,15 +9,18 @@ import { withRoom } from "./with_room.ts";
 export type ReadFile = (path: string) => Promise<Uint8Array>;
 
 /** Opens a file to read, as Deno.open does. */
-export type OpenFile = (path: string) => Promise<Pick<Deno.FsFile, "read" | "stat" | "close">>;
+export type OpenFile = (path: string) => Promise<Pick<Deno.FsFile, "read" | "close">>;
 
 /** A file cannot be used; the message says why, without its name. */
 export class FileError extends Error {
   override name = "FileError";
 }
 
+/** A file cannot be read now, which may be otherwise without a change of it. */
+export class FileAccessError extends FileError {}
+
 /** A file has changed while it was read. */
-export class FileChangedError extends FileError {
+export class FileChangedError extends FileAccessError {
   override name = "FileChangedError";
   constructor() {
     super("it is being written: it changed each time while it was read");
@@ -108,8 +111,10 @@ export interface ReadLinesOptions {
   /** Octets that it may have. */
   most: number;
   open?: OpenFile | undefined;
-  stat?: (path: string) => ReturnType<StatFile>;
+  stat?: ((path: string) => Promise<FileStamp & FileKind>) | undefined;
 }
+
+type FileKind = Pick<Deno.FileInfo, "isFile" | "isDirectory">;
 
 /** Octets of a piece, and of the longest line. */
 const PIECE = 2 ** 18;
@@ -123,15 +128,18 @@ const PIECE = 2 ** 18;
  */
 export async function* readLines(
   path: string,
-  { most, open = openRegular, stat = Deno.stat }: ReadLinesOptions,
+  { most, open = Deno.open, stat = Deno.stat }: ReadLinesOptions,
 ): AsyncGenerator<string[], string> {
   let file;
   try {
-    file = await open(path);
-    const info = await file.stat();
+    const info = await stat(path);
+    if (info.isDirectory) throw new FileError("it is a directory");
+    // To open anything else may take for ever, as with a pipe that nobody writes to.
+    if (!info.isFile) throw new FileError("it is not a regular file");
     if (info.size > most) {
       throw new FileError(`it has ${megabytes(info.size)} MB, at most ${megabytes(most)} are read`);
     }
+    file = await open(path);
     let size = 0, lines = 0;
     for await (const octets of pieces(file, () => lines + 1)) {
       size += octets.length;
@@ -148,7 +156,7 @@ export async function* readLines(
     if (!isSame || size !== info.size) throw new FileChangedError();
     return version;
   } catch (error) {
-    throw error instanceof FileError ? error : new FileError(reason(error));
+    throw error instanceof FileError ? error : new FileAccessError(reason(error));
   } finally {
     file?.close();
   }
@@ -167,21 +175,13 @@ async function* pieces(
       return;
     }
     length += count;
-    const end = buffer.lastIndexOf(NEWLINE, length - 1) + 1;
     if (length < PIECE) continue;
+    const end = buffer.lastIndexOf(NEWLINE) + 1;
     if (end === 0) throw new FileError(`line ${line()} has more than ${PIECE} bytes`);
     yield buffer.subarray(0, end);
     buffer.copyWithin(0, end, length);
     length -= end;
   }
-}
-
-/** Opening anything else may wait for ever, as a pipe does for whoever writes to it. */
-async function openRegular(path: string): ReturnType<OpenFile> {
-  const { isFile, isDirectory } = await Deno.stat(path);
-  if (isDirectory) throw new FileError("it is a directory");
-  if (!isFile) throw new FileError("it is not a regular file");
-  return await Deno.open(path);
 }
 
 function megabytes(octets: number): number {

@@ -64,6 +64,7 @@ function configOf(changes: Partial<Config> = {}): Config {
     trustedProxies: [],
     proxyHeader: "X-Forwarded-For",
     clients: clientsOf(["a.dyn.example"]),
+    clientFiles: undefined,
     shortKeys: [],
     urlKeys: [],
     plainKeys: false,
