@@ -132,7 +132,11 @@ async function checkFile(config: Config, report: Report): Promise<void> {
   ];
   report.ok(`${file}: ${listeners.join(", ")}; ${count(clients.size, "client")}`);
   if (clients.size === 0) report.warning(`${file}: no clients: nobody can update anything`);
-  for (const table of [config, ...clientFiles?.tables ?? []]) await checkKeys(table, report);
+  await checkKeys(config, report);
+  for (const table of clientFiles?.tables ?? []) {
+    report.ok(`${table.file}: ${count(table.clients.size, "client")} of these`);
+    await checkKeys(table, report);
+  }
 }
 
 async function checkKeys(table: ClientTable, report: Report): Promise<void> {

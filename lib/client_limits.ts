@@ -1,13 +1,13 @@
 /** What narrows a client down: from where its key is taken, and which addresses it may set. */
 
-import { type Address, isInAny, local, type Network } from "./address.ts";
+import { type Address, isInAny, local, type Network, unusable } from "./address.ts";
 
 export interface ClientLimits {
   /** The key is taken from these alone; undefined: from anywhere. */
   readonly networks?: readonly Network[] | undefined;
   /** The only family whose addresses it may set; undefined: either. */
   readonly family?: Address["family"] | undefined;
-  /** Whether private and loopback addresses are refused. */
+  /** Whether what can be reached from nearby only is refused: private, loopback and link-local addresses. */
   readonly isPublicOnly?: boolean | undefined;
 }
 
@@ -26,6 +26,6 @@ export function refusal(limits: ClientLimits | undefined, address: Address): str
   if (limits.family !== undefined && limits.family !== address.family) {
     return `the client's families have no ipv${address.family}`;
   }
-  const kind = limits.isPublicOnly ? local(address) : undefined;
+  const kind = limits.isPublicOnly ? local(address) ?? unusable(address) : undefined;
   return kind && `${kind}, and the client has private = false`;
 }

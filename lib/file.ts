@@ -137,7 +137,9 @@ export async function* readLines(
     // To open anything else may take for ever, as with a pipe that nobody writes to.
     if (!info.isFile) throw new FileError("it is not a regular file");
     if (info.size > most) {
-      throw new FileError(`it has ${megabytes(info.size)} MB, at most ${megabytes(most)} are read`);
+      throw new FileError(
+        `it has ${megabytes(info.size)} MB, at most ${megabytes(most)} MB are read`,
+      );
     }
     file = await open(path);
     let size = 0, lines = 0;

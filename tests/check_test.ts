@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { check, type CheckOptions } from "../lib/check.ts";
 import type { Door } from "../lib/check_hosts.ts";
 import { Clients, digest } from "../lib/clients.ts";
-import { type Config, ConfigError } from "../lib/config/config.ts";
+import { type Config, ConfigError, loadConfig } from "../lib/config/config.ts";
 import type { Answer } from "../lib/dns/nsupdate.ts";
 import { parseHostname, parseZoneName } from "../lib/hostname.ts";
 import type { Certificate } from "../lib/http/certificate.ts";
@@ -255,6 +255,31 @@ Deno.test("check() warns of clients that are none, short keys, and a file that a
     const host = config.clients === undefined ? [HOST_LINE] : [];
     assertEquals([lines, isGood], [[...expected, NSUPDATE_LINE, ...host], true]);
   }
+});
+
+Deno.test("check() looks at each file of clients as at the configuration", async () => {
+  const one = await write(
+    "one",
+    0o644,
+    "short: a.dyn.example\nhttps://h/0123456789: b.dyn.example\n",
+  );
+  const two = await write("two", 0o644, `sha256:${digest("k")}: c.dyn.example\n`);
+  const file = await write("both.toml", 0o600, 'http = "1"\nclients_file = ["one", "two"]\n');
+  const { clients, clientFiles } = await loadConfig(file);
+  const { isGood, lines } = await checked({ clients, clientFiles });
+  assertEquals(lines.slice(0, 6), [
+    `ok: ${FILE}: ${HTTP_TEXT}; 3 clients`,
+    `ok: ${one}: 2 clients of these`,
+    `warning: ${one}: line 1: the key has fewer than 16 characters and can be guessed; ` +
+    "`sftdyn key` makes a good one",
+    `warning: ${one}: line 2: the key looks like a whole URL; the key is only what follows the ` +
+    "server's name and its slash",
+    `warning: ${one}: everybody on this machine can read the keys in it: chmod o-r ${one}`,
+    `ok: ${two}: 1 client of these`,
+  ]);
+  assertEquals(isGood, true);
+  // Each host was probed.
+  assertEquals(lines.filter((line) => line.includes("can be set")).length, 3);
 });
 
 Deno.test("check() looks at the certificate's dates", async () => {

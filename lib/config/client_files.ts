@@ -27,6 +27,10 @@ export interface ClientFilesOptions extends Pick<ReadLinesOptions, "open" | "sta
   most?: number;
 }
 
+export interface ClientFileTable extends ClientTable {
+  readonly clients: Pick<ClientList, "size">;
+}
+
 /** Octets; a million clients have 50 MB. */
 const MAX_SIZE = 2 ** 28;
 /** How often a file is read that changes meanwhile, and milliseconds between. */
@@ -65,7 +69,7 @@ export class ClientFiles {
   }
 
   /** One a file. */
-  get tables(): readonly ClientTable[] {
+  get tables(): readonly ClientFileTable[] {
     return this.#readers;
   }
 
