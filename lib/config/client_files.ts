@@ -10,7 +10,7 @@ import {
   type ReadLinesOptions,
 } from "../file.ts";
 import type { Hostname } from "../hostname.ts";
-import { inSlices, type Work } from "../slices.ts";
+import { Slices, type Work } from "../slices.ts";
 import { ClientFileReader } from "./client_file.ts";
 import type { ClientReader, ClientTable } from "./client_reader.ts";
 import { Faults } from "./settings.ts";
@@ -116,10 +116,11 @@ export class ClientFiles {
     const faults = new Faults(path);
     const reader = new ClientFileReader({ faults, ttlOf, others: [own, ...this.#readers] });
     const pieces = readLines(path, { most, open, stat });
+    const slices = new Slices();
     for (let line = 1;;) {
       const { done, value } = await pieces.next();
       if (done) return { reader, faults, version: value };
-      await inSlices(takeLines(reader, value, line));
+      await slices.do(takeLines(reader, value, line));
       line += value.length;
     }
   }
