@@ -1,5 +1,6 @@
 /** `sftdyn check`: whether updates work with this configuration, proved as far as it can be. */
 
+import { type AddressType, recordType } from "./change.ts";
 import { type Door, probeHosts } from "./check_hosts.ts";
 import { checkListeners } from "./check_listeners.ts";
 import type { ClientTable } from "./config/client_reader.ts";
@@ -9,6 +10,7 @@ import { count } from "./count.ts";
 import { endpointText } from "./endpoint.ts";
 import { errorMessage } from "./error_message.ts";
 import { FileError, readText } from "./file.ts";
+import type { Hostname } from "./hostname.ts";
 import type { Certificate } from "./http/certificate.ts";
 import { dateText, expiryOf } from "./http/certificate_expiry.ts";
 import type { Nameserver } from "./nameserver.ts";
@@ -83,13 +85,18 @@ async function checkAll(options: CheckOptions, report: Report): Promise<void> {
     doors.push(opened);
     return opened;
   };
-  const hosts = config.clients.hosts().map(({ name }) => name);
+  const all = config.clients.hosts();
+  const hosts = all.map(({ name }) => name);
+  const only = new Map<Hostname, AddressType>();
+  for (const { name, family } of all) {
+    if (family !== undefined) only.set(name, recordType({ family }));
+  }
   const progress = new Progress(showProgress, hosts.length);
   const onProgress = (done: number) => progress.done = done;
   const { nameserver, zones, timeout } = config;
   let findings;
   try {
-    findings = await probeHosts({ hosts, nameserver, zones, timeout, door, onProgress });
+    findings = await probeHosts({ hosts, only, nameserver, zones, timeout, door, onProgress });
   } finally {
     progress.end();
     await Promise.all(doors.map((door) => door.close()));

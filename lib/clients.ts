@@ -1,5 +1,6 @@
 /** Which update key may set which hosts. Keys are held as SHA-256 digests only. */
 
+import type { Address } from "./address.ts";
 import type { ClientLimits } from "./client_limits.ts";
 import { DigestTable, type DigestWords } from "./digest_table.ts";
 import type { Hostname } from "./hostname.ts";
@@ -35,7 +36,13 @@ export interface ClientList {
   /** Every host's name, in the order of the configuration; again if several clients have it. */
   names(): Iterable<Hostname>;
   /** Every host of every client, once, in the order of the configuration. */
-  hosts(): Host[];
+  hosts(): ClientHost[];
+}
+
+/** A host, and what all its clients have in common. */
+export interface ClientHost extends Host {
+  /** The only family that one of them may set; undefined: there are both. */
+  readonly family?: Address["family"];
 }
 
 /** The digest of a key. */
@@ -142,13 +149,19 @@ export class Clients implements ClientList {
     for (let i = 0, all = this.#hostsUpTo(this.size); i < all; i++) yield this.#name(i);
   }
 
-  hosts(): Host[] {
+  hosts(): ClientHost[] {
     return eachOnce(this.all());
   }
 
-  /** Every host, again if several clients have it. */
-  *all(): Generator<Host> {
-    for (let i = 0, all = this.#hostsUpTo(this.size); i < all; i++) yield this.#host(i);
+  /** Every host of every client with that one's only family, if it has one. */
+  *all(): Generator<ClientHost> {
+    for (let number = 0, i = 0; number < this.size; number++) {
+      const family = this.#limits.get(number)?.family;
+      for (; i < this.#ends[number]!; i++) {
+        const host = this.#host(i);
+        yield family === undefined ? host : { ...host, family };
+      }
+    }
   }
 
   /** How many hosts the clients before this one have. */
@@ -213,11 +226,11 @@ export class JoinedClients implements ClientList {
     for (const table of this.#tables) yield* table.names();
   }
 
-  hosts(): Host[] {
+  hosts(): ClientHost[] {
     return eachOnce(this.#all());
   }
 
-  *#all(): Generator<Host> {
+  *#all(): Generator<ClientHost> {
     for (const table of this.#tables) yield* table.all();
   }
 }
@@ -238,8 +251,14 @@ function findEither(
   return find(digestWords(decoded));
 }
 
-function eachOnce(hosts: Iterable<Host>): Host[] {
-  const first = new Map<Hostname, Host>();
-  for (const host of hosts) if (!first.has(host.name)) first.set(host.name, host);
-  return [...first.values()];
+function eachOnce(hosts: Iterable<ClientHost>): ClientHost[] {
+  const all = new Map<Hostname, ClientHost>();
+  for (const host of hosts) {
+    const first = all.get(host.name);
+    if (first === undefined) all.set(host.name, host);
+    else if (first.family !== undefined && first.family !== host.family) {
+      all.set(host.name, { name: first.name, ttl: first.ttl });
+    }
+  }
+  return [...all.values()];
 }

@@ -550,6 +550,39 @@ Deno.test("check() tells a host with one type that cannot be set from one with n
   }
 });
 
+Deno.test("check() probes of each host the types alone that its clients may set", async () => {
+  const says: Says = {
+    record: (name, type) => name[0] === "x" && type === "AAAA" ? refused("no") : YES,
+  };
+  const clients = new Clients();
+  const rows: [name: string, family?: 4 | 6][] = [["a", 4], ["b", 6], ["c"]];
+  for (const [label, family] of rows) {
+    for (const name of [`${label}.dyn.example`, `x${label}.dyn.example`]) {
+      const hosts = [{ name: parseHostname(name), ttl: 30 }];
+      clients.add(digest(name), { hosts, ...family && { limits: { family } } });
+    }
+  }
+  const zone = { name: parseZoneName("dyn.example"), nameserver: LOCAL, ttl: 30 };
+  for (const zones of [new Zones(), new Zones([zone])]) {
+    const { lines, messages, last } = await probed([], says, { clients, zones });
+    assertEquals(lines.toSorted(), [
+      "error: xb.dyn.example: the local nameserver: AAAA cannot be set: no",
+      "ok: a.dyn.example: zone dyn.example, A can be set",
+      "ok: b.dyn.example: zone dyn.example, AAAA can be set",
+      "ok: c.dyn.example: zone dyn.example, A and AAAA can be set",
+      "ok: xa.dyn.example: zone dyn.example, A can be set",
+      "warning: xc.dyn.example: the local nameserver: AAAA cannot be set: no",
+    ]);
+    assertEquals(last, "1 error, 1 warning");
+    for (const { hosts, types } of messages) {
+      const [unwanted] = hosts.flatMap((host) =>
+        /^x?a/.test(host) ? "AAAA" : /^x?b/.test(host) ? "A" : []
+      );
+      assert(unwanted === undefined || !types.split(" ").includes(unwanted), `${hosts}: ${types}`);
+    }
+  }
+});
+
 const ZONES = new Zones([{ name: parseZoneName("dyn.example"), nameserver: LOCAL, ttl: 30 }]);
 
 Deno.test("check() finds the few of many hosts that are refused, and names ten", async () => {

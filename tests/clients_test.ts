@@ -109,6 +109,28 @@ Deno.test("Clients.find() gives each client its own limits, or none", () => {
   assertEquals(clients.find("3"), { hosts: [host("c.dyn.example")] });
 });
 
+Deno.test("Clients.hosts() tells the only family that a host's clients may set", () => {
+  const clients = new Clients();
+  const rows: [names: string, family?: 4 | 6][] = [
+    ["a", 4],
+    ["b c d", 6],
+    ["b", 6],
+    ["c", 4],
+    ["d"],
+    ["d", 6],
+    ["e"],
+    ["e", 4],
+  ];
+  for (const [i, [names, family]] of rows.entries()) {
+    const hosts = names.split(" ").map((name) => host(`${name}.dyn.example`));
+    clients.add(digest(`${i}`), { hosts, ...family && { limits: { family } } });
+  }
+  const found = clients.hosts().map(({ name, family }) => [name[0], family]);
+  const expected = [["a", 4], ["b", 6], ["c", undefined], ["d", undefined], ["e", undefined]];
+  assertEquals(found, expected);
+  assertEquals(new JoinedClients([clients]).hosts(), clients.hosts());
+});
+
 Deno.test("JoinedClients has the clients of all tables", () => {
   const [one, two] = [new Clients(), new Clients()];
   one.add(digest("1"), { hosts: [host("a.dyn.example", 1)] });
