@@ -15,7 +15,7 @@ export interface Change {
   readonly address: Address | undefined;
 }
 
-/** The type of the record that holds the address. */
-export function recordType({ family }: Address): AddressType {
+/** The type of the record that holds the address, or any of its family. */
+export function recordType({ family }: Pick<Address, "family">): AddressType {
   return family === 4 ? "A" : "AAAA";
 }

@@ -1,13 +1,16 @@
 /** `sftdyn check`: whether updates work with this configuration, proved as far as it can be. */
 
+import { type AddressType, recordType } from "./change.ts";
 import { type Door, probeHosts } from "./check_hosts.ts";
 import { checkListeners } from "./check_listeners.ts";
+import type { ClientTable } from "./config/client_reader.ts";
 import { type Config, ConfigError } from "./config/config.ts";
 import { parseTsigKey } from "./config/tsig_key.ts";
 import { count } from "./count.ts";
 import { endpointText } from "./endpoint.ts";
 import { errorMessage } from "./error_message.ts";
 import { FileError, readText } from "./file.ts";
+import type { Hostname } from "./hostname.ts";
 import type { Certificate } from "./http/certificate.ts";
 import { dateText, expiryOf } from "./http/certificate_expiry.ts";
 import type { Nameserver } from "./nameserver.ts";
@@ -82,13 +85,18 @@ async function checkAll(options: CheckOptions, report: Report): Promise<void> {
     doors.push(opened);
     return opened;
   };
-  const hosts = [...new Set(config.clients.names())];
+  const all = config.clients.hosts();
+  const hosts = all.map(({ name }) => name);
+  const only = new Map<Hostname, AddressType>();
+  for (const { name, family } of all) {
+    if (family !== undefined) only.set(name, recordType({ family }));
+  }
   const progress = new Progress(showProgress, hosts.length);
   const onProgress = (done: number) => progress.done = done;
   const { nameserver, zones, timeout } = config;
   let findings;
   try {
-    findings = await probeHosts({ hosts, nameserver, zones, timeout, door, onProgress });
+    findings = await probeHosts({ hosts, only, nameserver, zones, timeout, door, onProgress });
   } finally {
     progress.end();
     await Promise.all(doors.map((door) => door.close()));
@@ -124,25 +132,40 @@ export class Report {
 }
 
 async function checkFile(config: Config, report: Report): Promise<void> {
-  const { file, clients, http, https, shortKeys, urlKeys, plainKeys } = config;
+  const { file, clients, http, https, clientFiles } = config;
   const listeners = [
     ...http.map((endpoint) => `http ${endpointText(endpoint)}`),
     ...https.map((endpoint) => `https ${endpointText(endpoint)}`),
   ];
   report.ok(`${file}: ${listeners.join(", ")}; ${count(clients.size, "client")}`);
   if (clients.size === 0) report.warning(`${file}: no clients: nobody can update anything`);
-  for (const line of shortKeys) {
-    report.warning(
-      `${file}: line ${line}: the key has fewer than 16 characters and can be guessed; ` +
-        "`sftdyn key` makes a good one",
-    );
+  await checkKeys(config, report);
+  for (const table of clientFiles?.tables ?? []) {
+    report.ok(`${table.file}: ${count(table.clients.size, "client")} of these`);
+    await checkKeys(table, report);
   }
-  for (const line of urlKeys) {
-    report.warning(
-      `${file}: line ${line}: the key looks like a whole URL; the key is only what follows the ` +
-        "server's name and its slash",
-    );
-  }
+}
+
+/** Lines with the same trouble that are named. */
+const MAX_LINES = 100;
+
+async function checkKeys(table: ClientTable, report: Report): Promise<void> {
+  const { file, shortKeys, urlKeys, plainKeys } = table;
+  const warnOfLines = (lines: readonly number[], problem: string) => {
+    for (const line of lines.slice(0, MAX_LINES)) {
+      report.warning(`${file}: line ${line}: ${problem}`);
+    }
+    const left = lines.length - MAX_LINES;
+    if (left > 0) report.warning(`${file}: the same of ${count(left, "more line")}`);
+  };
+  warnOfLines(
+    shortKeys,
+    "the key has fewer than 16 characters and can be guessed; `sftdyn key` makes a good one",
+  );
+  warnOfLines(
+    urlKeys,
+    "the key looks like a whole URL; the key is only what follows the server's name and its slash",
+  );
   if (plainKeys && await othersCanRead(file)) {
     report.warning(`${file}: everybody on this machine can read the keys in it: chmod o-r ${file}`);
   }

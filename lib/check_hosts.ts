@@ -15,6 +15,8 @@ export type Door = Pick<Nsupdate, "probe">;
 
 export interface ProbeHostsOptions {
   hosts: readonly Hostname[];
+  /** Of hosts that have only one: the type that is to be set. */
+  only?: ReadonlyMap<Hostname, AddressType>;
   /** For hosts in none of the zones. */
   nameserver: Nameserver;
   zones: Zones;
@@ -36,11 +38,14 @@ interface Part {
   readonly hosts: readonly Hostname[];
   /** Those of the types that are not known to be fine. */
   readonly types: Types;
+  /** Those that each of the hosts is to have. */
+  readonly wanted: Types;
   /** Whether the hosts are only taken to be in the zone, as their neighbours are. */
   readonly isAssumed: boolean;
 }
 
 const BOTH: Types = ["A", "AAAA"];
+const ONE: { readonly [type in AddressType]: Types } = { A: ["A"], AAAA: ["AAAA"] };
 /** Hosts whose zone is found for each by itself, 1 to 2 ms each. Of more, neighbours tell. */
 const MAX_FOUND = 5000;
 /** A bigger message is not faster, and one that is refused is taken apart. */
@@ -60,7 +65,7 @@ const MAX_NAMED = 10;
 
 /** Probes all hosts; what was found, for each nameserver. */
 export async function probeHosts(options: ProbeHostsOptions): Promise<Findings[]> {
-  const { hosts, nameserver, zones, door, onProgress = () => {} } = options;
+  const { hosts, only = new Map(), nameserver, zones, door, onProgress = () => {} } = options;
   const { timeout, now = () => performance.now() } = options;
   const groups = new Map<string, { nameserver: Nameserver; hosts: Hostname[] }>();
   for (const host of hosts) {
@@ -73,7 +78,7 @@ export async function probeHosts(options: ProbeHostsOptions): Promise<Findings[]
   let done = 0;
   const onDone = (number: number) => onProgress(done += number);
   const probings = [...groups.values()].map(({ nameserver, hosts }) =>
-    new Probing({ nameserver, hosts, zones, timeout, door: door(nameserver), onDone, now })
+    new Probing({ nameserver, hosts, only, zones, timeout, door: door(nameserver), onDone, now })
   );
   // Nameservers do not wait for each other.
   await Promise.all(probings.map((probing) => probing.run()));
@@ -87,6 +92,7 @@ export interface Findings {
 
 interface ProbingOptions extends Pick<ProbeHostsOptions, "zones" | "timeout"> {
   nameserver: Nameserver;
+  only: ReadonlyMap<Hostname, AddressType>;
   /** All that it is to have. */
   hosts: readonly Hostname[];
   door: Door;
@@ -98,9 +104,9 @@ interface ProbingOptions extends Pick<ProbeHostsOptions, "zones" | "timeout"> {
 class Probing implements Findings {
   readonly #options: ProbingOptions;
   readonly #unanswered: Unanswered;
-  /** By zone. */
-  readonly #good = new Map<string, Hostname[]>();
-  readonly #refused = new Map<string, { isError: boolean; hosts: Hostname[] }>();
+  /** By zone and types. */
+  readonly #good = new Map<string, { zone: string; types: Types; hosts: Hostname[] }>();
+  readonly #refused = new Map<string, { text: string; isError: boolean; hosts: Hostname[] }>();
   /** How many hosts were found to be refused in a zone, of these types and for this reason. */
   readonly #traced = new Map<string, number>();
   /** Messages that were refused and not taken apart. */
@@ -124,7 +130,7 @@ class Probing implements Findings {
       if (zone === undefined) unknown.push(host);
       else push(byZone, zone, host);
     }
-    const known = [...byZone].flatMap(([zone, hosts]) => partsOf(zone, hosts, false));
+    const known = this.#partsOf(byZone, false);
     if (known.length > 0) {
       // What nsupdate says when a short message fails is plainer than what it says of a long one.
       const { hosts: [first, ...others], ...part } = known.shift()!;
@@ -139,7 +145,9 @@ class Probing implements Findings {
   tell(report: Report): void {
     const server = nameserverText(this.#options.nameserver);
     const where = (hosts: Hostname[], named: number) => `${this.#names(hosts, named)}: ${server}`;
-    for (const [zone, hosts] of this.#good) this.#tellGood(zoneText(zone), hosts, report);
+    for (const { zone, types, hosts } of this.#good.values()) {
+      this.#tellGood(`zone ${zoneText(zone)}`, `${types.join(" and ")} can be set`, hosts, report);
+    }
     if (this.#assumed > 0) {
       report.ok(
         `${server}: zones were found for ${count(this.#found, "host")}; the other ` +
@@ -152,11 +160,11 @@ class Probing implements Findings {
           "their zones under [zones]",
       );
     }
-    for (const [text, { isError, hosts }] of this.#refused) {
+    for (const { text, isError, hosts } of this.#refused.values()) {
       report[isError ? "error" : "warning"](`${where(hosts, MAX_NAMED)}: ${text}`);
     }
-    for (const { zone, types, reason, messages, hosts } of this.#untraced.values()) {
-      report[types.length === BOTH.length ? "error" : "warning"](
+    for (const { zone, types, wanted, reason, messages, hosts } of this.#untraced.values()) {
+      report[types.length === wanted.length ? "error" : "warning"](
         `zone ${zoneText(zone)}: ${server}: at least ${messages} of ` +
           `${count(hosts, "more host")}, not looked at one by one: ${refusalText(types, reason)}`,
       );
@@ -166,13 +174,25 @@ class Probing implements Findings {
     }
   }
 
-  #tellGood(zone: string, hosts: Hostname[], report: Report): void {
+  #tellGood(zone: string, text: string, hosts: Hostname[], report: Report): void {
     if (hosts.length > MAX_LISTED) {
-      return report.ok(`zone ${zone}: ${count(hosts.length, "host")}, A and AAAA can be set`);
+      return report.ok(`${zone}: ${count(hosts.length, "host")}, ${text}`);
     }
-    for (const host of this.#first(hosts, MAX_LISTED)) {
-      report.ok(`${host}: zone ${zone}, A and AAAA can be set`);
-    }
+    for (const host of this.#first(hosts, MAX_LISTED)) report.ok(`${host}: ${zone}, ${text}`);
+  }
+
+  #wantedOf(host: Hostname): Types {
+    const type = this.#options.only.get(host);
+    return type === undefined ? BOTH : ONE[type];
+  }
+
+  /** What is to be sent for the hosts of zones: hosts of one zone that are to have the same types. */
+  #partsOf(byZone: ReadonlyMap<string, readonly Hostname[]>, isAssumed: boolean): Part[] {
+    return [...byZone].flatMap(([zone, hosts]) =>
+      [...Map.groupBy(hosts, (host) => this.#wantedOf(host))].flatMap(([wanted, own]) =>
+        partsOf({ zone, types: wanted, wanted, isAssumed }, own)
+      )
+    );
   }
 
   #names(hosts: Hostname[], named: number): string {
@@ -219,8 +239,7 @@ class Probing implements Findings {
         this.#assumed += rest.length;
       }
     }
-    const parts = [...byZone].flatMap(([zone, hosts]) => partsOf(zone, hosts, true));
-    await inTurn(parts, (part) => this.#probe(part));
+    await inTurn(this.#partsOf(byZone, true), (part) => this.#probe(part));
   }
 
   async #findOne(host: Hostname): Promise<string | undefined> {
@@ -232,20 +251,22 @@ class Probing implements Findings {
   /** Probes one host in the zone that nsupdate finds for it; that zone, if there is one. */
   async #find(host: Hostname): Promise<string | undefined> {
     const domain = parentOf(host);
+    const wanted = this.#wantedOf(host);
     let zone: string | undefined;
     const onZone = (found: string) => zone = found;
     const answer = await this.#send(
-      { domain, zone: undefined, hosts: [host], types: BOTH },
+      { domain, zone: undefined, hosts: [host], types: wanted },
       onZone,
     );
     if (answer === undefined) {
       this.#lost.set(domain, (host) => this.#unanswered.addSibling(domain, host));
     } else if (answer.kind !== "refused") this.#noteGood(zone ?? domain, [host]);
     else if (zone !== undefined) {
-      await this.#narrow({ zone, hosts: [host], types: BOTH, isAssumed: false }, answer);
+      await this.#narrow({ zone, hosts: [host], types: wanted, wanted, isAssumed: false }, answer);
     } else {
-      this.#lost.set(domain, (host) => this.#noteRefused(host, BOTH, answer.reason));
-      this.#noteRefused(host, BOTH, answer.reason);
+      const lose = (host: Hostname) => this.#noteRefused(host, this.#wantedOf(host), answer.reason);
+      this.#lost.set(domain, lose);
+      lose(host);
     }
     return zone;
   }
@@ -264,7 +285,7 @@ class Probing implements Findings {
 
   /** Looks for the types and the hosts for which a message was refused. */
   async #narrow(part: Part, { reason, isElsewhere }: Refusal): Promise<void> {
-    const { zone, hosts, isAssumed } = part;
+    const { zone, hosts, wanted, isAssumed } = part;
     if (this.#isTraced(part, reason)) return this.#noteUntraced(part, reason);
     if (hosts.length === 1 && isElsewhere && isAssumed) {
       this.#noteTraced(part, reason);
@@ -288,7 +309,7 @@ class Probing implements Findings {
     const text = texts.size === 1
       ? [...texts][0]!
       : [...reasons].map(([type, reason]) => refusalText([type], reason)).join("; ");
-    const rest: Part = { zone, hosts, types, isAssumed };
+    const rest: Part = { zone, hosts, types, wanted, isAssumed };
     if (hosts.length === 1) {
       this.#noteTraced(rest, text);
       return this.#noteRefused(hosts[0]!, types, text);
@@ -322,13 +343,21 @@ class Probing implements Findings {
   }
 
   #noteGood(zone: string, hosts: readonly Hostname[]): void {
-    for (const host of hosts) push(this.#good, zone, host);
+    for (const host of hosts) {
+      const types = this.#wantedOf(host);
+      const id = JSON.stringify([zone, types]);
+      const good = this.#good.get(id) ?? { zone, types, hosts: [] };
+      this.#good.set(id, good);
+      good.hosts.push(host);
+    }
   }
 
   #noteRefused(host: Hostname, types: Types, reason: string): void {
     const text = refusalText(types, reason);
-    const refused = this.#refused.get(text) ?? { isError: types.length > 1, hosts: [] };
-    this.#refused.set(text, refused);
+    const isError = types.length === this.#wantedOf(host).length;
+    const id = JSON.stringify([isError, text]);
+    const refused = this.#refused.get(id) ?? { text, isError, hosts: [] };
+    this.#refused.set(id, refused);
     refused.hosts.push(host);
   }
 
@@ -343,15 +372,16 @@ class Probing implements Findings {
 
   #noteUntraced(part: Part, reason: string): void {
     const id = traceId(part, reason);
-    const { zone, types } = part;
-    const untraced = this.#untraced.get(id) ?? { zone, types, reason, messages: 0, hosts: 0 };
+    const { zone, types, wanted } = part;
+    const untraced = this.#untraced.get(id) ??
+      { zone, types, wanted, reason, messages: 0, hosts: 0 };
     this.#untraced.set(id, untraced);
     untraced.messages++;
     untraced.hosts += part.hosts.length;
   }
 }
 
-interface Untraced extends Pick<Part, "zone" | "types"> {
+interface Untraced extends Pick<Part, "zone" | "types" | "wanted"> {
   readonly reason: string;
   /** Each is refused for one of its hosts at least. */
   messages: number;
@@ -437,8 +467,8 @@ class Unanswered {
   }
 }
 
-function traceId({ zone, types }: Part, reason: string): string {
-  return JSON.stringify([zone, types, reason]);
+function traceId({ zone, types, wanted }: Part, reason: string): string {
+  return JSON.stringify([zone, types, wanted, reason]);
 }
 
 function refusalText(types: Types, reason: string): string {
@@ -456,20 +486,20 @@ function neighbourZone(domain: string, zones: Set<string>): string | undefined {
 }
 
 /** Hosts of one zone as messages of a good size. */
-function partsOf(zone: string, hosts: readonly Hostname[], isAssumed: boolean): Part[] {
+function partsOf(part: Omit<Part, "hosts">, hosts: readonly Hostname[]): Part[] {
   const parts: Part[] = [];
   let own: Hostname[] = [];
   let octets = 0;
   for (const host of hosts) {
     octets += octetsOf(host);
     if (own.length === MAX_BATCH || octets > MAX_OCTETS) {
-      parts.push({ zone, hosts: own, types: BOTH, isAssumed });
+      parts.push({ ...part, hosts: own });
       own = [];
       octets = octetsOf(host);
     }
     own.push(host);
   }
-  if (own.length > 0) parts.push({ zone, hosts: own, types: BOTH, isAssumed });
+  if (own.length > 0) parts.push({ ...part, hosts: own });
   return parts;
 }
 

@@ -1,5 +1,7 @@
 /** Which update key may set which hosts. Keys are held as SHA-256 digests only. */
 
+import type { Address } from "./address.ts";
+import type { ClientLimits } from "./client_limits.ts";
 import { DigestTable, type DigestWords } from "./digest_table.ts";
 import type { Hostname } from "./hostname.ts";
 import { sha256, sha256Words } from "./sha256.ts";
@@ -19,6 +21,30 @@ export interface Host {
 /** Who has a key, and what it may do. */
 export interface Client {
   readonly hosts: readonly Host[];
+  /** undefined: there are none. */
+  readonly limits?: ClientLimits | undefined;
+}
+
+/** Who has which key, wherever that is written. */
+export interface ClientList {
+  readonly size: number;
+  /**
+   * The client with this key, or with its percent-decoded form: clients escape
+   * differently, and a key may hold any character.
+   */
+  find(key: string): Client | undefined;
+  /** What stands for the key of the client that is found so. */
+  idOf(key: string): string | undefined;
+  /** Every host's name, in the order of the configuration; again if several clients have it. */
+  names(): Iterable<Hostname>;
+  /** Every host of every client, once, in the order of the configuration. */
+  hosts(): ClientHost[];
+}
+
+/** A host, and what all its clients have in common. */
+export interface ClientHost extends Host {
+  /** The only family that one of them may set; undefined: there are both. */
+  readonly family?: Address["family"];
 }
 
 /** The digest of a key. */
@@ -37,9 +63,14 @@ export function keyId(keyDigest: KeyDigest): string {
   return keyDigest.slice(0, 8);
 }
 
+function idOfWords([first]: DigestWords): string {
+  return (first! >>> 0).toString(16).padStart(8, "0");
+}
+
 /** A client as it is added; a host without a TTL has that of its zone. */
 export interface NewClient {
   readonly hosts: readonly { readonly name: Hostname; readonly ttl?: number | undefined }[];
+  readonly limits?: ClientLimits | undefined;
 }
 
 /** The digest of a key in words, until the next call. */
@@ -57,8 +88,8 @@ const NO_TTL = -1;
 const BLOCK = 2 ** 16;
 const decoder = new TextDecoder();
 
-/** All clients, in rows of numbers: a million of them take 80 MB. */
-export class Clients {
+/** Clients in rows of numbers: a million of them take 80 MB. */
+export class Clients implements ClientList {
   readonly #ttlOf: (name: Hostname) => number;
   readonly #digests = new DigestTable();
   /** Of each client, in the order of the digests: how many hosts there are up to and with its own. */
@@ -70,6 +101,8 @@ export class Clients {
   /** In blocks, so that a new one is had in no time; no name goes over the end of one. */
   readonly #names: Uint8Array[] = [];
   #namesEnd = 0;
+  /** Of the clients that have some, by number. */
+  readonly #limits = new Map<number, ClientLimits>();
 
   /** @param ttlOf the TTL of a host that was added without one; it is called when the host is found */
   constructor(ttlOf: (name: Hostname) => number = () => 0) {
@@ -94,50 +127,51 @@ export class Clients {
   }
 
   /** Adds a client whose key none has. */
-  append(words: DigestWords, { hosts }: NewClient): void {
+  append(words: DigestWords, { hosts, limits }: NewClient): void {
     const number = this.size;
     let end = this.#hostsUpTo(number);
     this.#digests.add(words);
     for (const { name, ttl } of hosts) this.#appendHost(end++, name, ttl);
     this.#ends = withRoom(this.#ends, number + 1);
     this.#ends[number] = end;
+    if (limits !== undefined) this.#limits.set(number, limits);
   }
 
-  /**
-   * The client with this key, or with its percent-decoded form: clients escape
-   * differently, and a key may hold any character.
-   */
   find(key: string): Client | undefined {
-    const client = this.#client(key);
-    if (client !== undefined || !key.includes("%")) return client;
-    try {
-      return this.#client(decodeURIComponent(key));
-    } catch {
-      return undefined; // Not an escape, or not UTF-8 behind it.
-    }
+    return findEither(key, (words) => this.withDigest(words));
   }
 
-  /** Every host's name, in the order of the configuration; again if several clients have it. */
+  idOf(key: string): string | undefined {
+    return findEither(key, (words) => this.numberOf(words) < 0 ? undefined : idOfWords(words));
+  }
+
+  /** The client whose key has this digest. */
+  withDigest(words: DigestWords): Client | undefined {
+    const number = this.numberOf(words);
+    if (number < 0) return undefined;
+    const hosts: Host[] = [];
+    for (let i = this.#hostsUpTo(number); i < this.#ends[number]!; i++) hosts.push(this.#host(i));
+    const limits = this.#limits.size === 0 ? undefined : this.#limits.get(number);
+    return limits === undefined ? { hosts } : { hosts, limits };
+  }
+
   *names(): Generator<Hostname> {
     for (let i = 0, all = this.#hostsUpTo(this.size); i < all; i++) yield this.#name(i);
   }
 
-  /** Every host of every client, once, in the order of the configuration. */
-  hosts(): Host[] {
-    const hosts = new Map<Hostname, Host>();
-    for (let i = 0, all = this.#hostsUpTo(this.size); i < all; i++) {
-      const host = this.#host(i);
-      if (!hosts.has(host.name)) hosts.set(host.name, host);
-    }
-    return [...hosts.values()];
+  hosts(): ClientHost[] {
+    return eachOnce(this.all());
   }
 
-  #client(key: string): Client | undefined {
-    const number = this.#digests.find(digestWords(key));
-    if (number < 0) return undefined;
-    const hosts: Host[] = [];
-    for (let i = this.#hostsUpTo(number); i < this.#ends[number]!; i++) hosts.push(this.#host(i));
-    return { hosts };
+  /** Every host of every client with that one's only family, if it has one. */
+  *all(): Generator<ClientHost> {
+    for (let number = 0, i = 0; number < this.size; number++) {
+      const family = this.#limits.get(number)?.family;
+      for (; i < this.#ends[number]!; i++) {
+        const host = this.#host(i);
+        yield family === undefined ? host : { ...host, family };
+      }
+    }
   }
 
   /** How many hosts the clients before this one have. */
@@ -175,4 +209,73 @@ export class Clients {
     this.#ttls = withRoom(this.#ttls, i + 1);
     this.#ttls[i] = ttl;
   }
+}
+
+/** Clients of several tables, no two of which have a key in common. */
+export class JoinedClients implements ClientList {
+  readonly #tables: readonly Clients[];
+
+  constructor(tables: readonly Clients[]) {
+    this.#tables = tables;
+  }
+
+  get size(): number {
+    return this.#tables.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  find(key: string): Client | undefined {
+    return findEither(key, (words) => {
+      for (const table of this.#tables) {
+        const client = table.withDigest(words);
+        if (client !== undefined) return client;
+      }
+    });
+  }
+
+  idOf(key: string): string | undefined {
+    return findEither(key, (words) => {
+      const isThere = this.#tables.some((table) => table.numberOf(words) >= 0);
+      return isThere ? idOfWords(words) : undefined;
+    });
+  }
+
+  *names(): Generator<Hostname> {
+    for (const table of this.#tables) yield* table.names();
+  }
+
+  hosts(): ClientHost[] {
+    return eachOnce(this.#all());
+  }
+
+  *#all(): Generator<ClientHost> {
+    for (const table of this.#tables) yield* table.all();
+  }
+}
+
+/** What is found for a key as it is, or else for its percent-decoded form. */
+function findEither<T>(
+  key: string,
+  find: (words: DigestWords) => T | undefined,
+): T | undefined {
+  const found = find(digestWords(key));
+  if (found !== undefined || !key.includes("%")) return found;
+  let decoded;
+  try {
+    decoded = decodeURIComponent(key);
+  } catch {
+    return undefined; // Not an escape, or not UTF-8 behind it.
+  }
+  return find(digestWords(decoded));
+}
+
+function eachOnce(hosts: Iterable<ClientHost>): ClientHost[] {
+  const all = new Map<Hostname, ClientHost>();
+  for (const host of hosts) {
+    const first = all.get(host.name);
+    if (first === undefined) all.set(host.name, host);
+    else if (first.family !== undefined && first.family !== host.family) {
+      all.set(host.name, { name: first.name, ttl: first.ttl });
+    }
+  }
+  return [...all.values()];
 }

@@ -2,7 +2,9 @@
 
 import { CertificateExpiry, dateText } from "./http/certificate_expiry.ts";
 import { CertificateWatch } from "./http/certificate_watch.ts";
+import { ClientWatch } from "./config/client_watch.ts";
 import { type Config, ConfigError } from "./config/config.ts";
+import { firstFault } from "./config/settings.ts";
 import { count } from "./count.ts";
 import { delay } from "./delay.ts";
 import { createHandler, type Handler } from "./http/handler.ts";
@@ -18,6 +20,8 @@ export interface ServiceOptions {
   log: Log;
   /** Milliseconds between two checks of the certificate's files. */
   certificateInterval?: number;
+  /** Likewise, of the files with clients. */
+  clientsInterval?: number;
 }
 
 export interface Service {
@@ -34,6 +38,7 @@ export interface Service {
 }
 
 const CERTIFICATE_INTERVAL = 60_000;
+const CLIENTS_INTERVAL = 1000;
 
 /**
  * Loads the configuration and serves.
@@ -42,7 +47,12 @@ const CERTIFICATE_INTERVAL = 60_000;
  * @throws {ListenError}
  */
 export async function startService(
-  { load, log, certificateInterval = CERTIFICATE_INTERVAL }: ServiceOptions,
+  {
+    load,
+    log,
+    certificateInterval = CERTIFICATE_INTERVAL,
+    clientsInterval = CLIENTS_INTERVAL,
+  }: ServiceOptions,
 ): Promise<Service> {
   let config = await load();
   warnOf(config, log);
@@ -70,15 +80,32 @@ export async function startService(
     const next = await load();
     if (isStopping) return;
     await listeners.update(wanted(next));
+    await apply(next, config.file);
+    if (isStopping) return;
+    certificateExpiry.reset();
+    sayExpiry();
+  }
+
+  /** Serves with other settings and clients, which are in `what`. */
+  async function apply(next: Config, what: string): Promise<void> {
     await inSlices(updaters.reconfigure(updatersSettings(next), next.clients.names(), () => {
       handler = handlerFor(next);
       config = next;
     }));
     if (isStopping) return;
-    log.info(`reloaded ${config.file}: ${count(config.clients.size, "client")}`);
+    log.info(`reloaded ${what}: ${count(config.clients.size, "client")}`);
     warnOf(config, log);
-    certificateExpiry.reset();
-    sayExpiry();
+  }
+
+  const clientWatch = new ClientWatch({
+    onFault: (message) => log.error(`the previous clients are kept: ${message}`),
+  });
+  async function reloadClients(): Promise<void> {
+    if (config.clientFiles === undefined) return;
+    const clientFiles = await clientWatch.poll(config.clientFiles);
+    if (clientFiles === undefined || isStopping) return;
+    const { clients, paths } = clientFiles;
+    await apply({ ...config, clientFiles, clients }, paths.join(", "));
   }
 
   const certificateExpiry = new CertificateExpiry({ log });
@@ -98,10 +125,11 @@ export async function startService(
   }
 
   const every = async (ms: number, poll: () => unknown) => {
-    while (await delay(ms), !isStopping) poll();
+    while (await delay(ms), !isStopping) await poll();
   };
   void every(certificateInterval, () => inTurn(renew, "certificate not renewed"));
   void every(certificateInterval, sayExpiry);
+  void every(clientsInterval, () => inTurn(reloadClients, "clients not reloaded"));
   return {
     reload: () => inTurn(reload, "not reloaded, nothing has changed"),
     async stop(grace) {
@@ -134,6 +162,5 @@ function warnOf({ file, clients }: Config, log: Log): void {
 /** One line, whatever went wrong. */
 function reason(error: unknown): string {
   if (!(error instanceof ConfigError)) return errorMessage(error);
-  const { faults: [first], count } = error;
-  return count === 1 ? first! : `${first} (and ${count - 1} more: sftdyn check lists all)`;
+  return firstFault(error.faults, error.count);
 }

@@ -24,17 +24,30 @@ export function atOnce<T>(work: Work<T>): T {
 }
 
 /** Does the work with pauses. */
-export async function inSlices<T>(
-  work: Work<T>,
-  { now = () => performance.now(), turn = timerTurn }: SlicesOptions = {},
-): Promise<T> {
-  let since = now();
-  for (let step = 1;; step++) {
-    const { done, value } = work.next();
-    if (done) return value;
-    if (step % STEPS !== 0 || now() - since < SLICE) continue;
-    await turn();
-    since = now();
+export function inSlices<T>(work: Work<T>, options?: SlicesOptions): Promise<T> {
+  return new Slices(options).do(work);
+}
+
+/** One work after the other, with pauses for all together: many short ones leave no room, either. */
+export class Slices {
+  readonly #now: () => number;
+  readonly #turn: () => Promise<void>;
+  #since: number;
+
+  constructor({ now = () => performance.now(), turn = timerTurn }: SlicesOptions = {}) {
+    this.#now = now;
+    this.#turn = turn;
+    this.#since = now();
+  }
+
+  async do<T>(work: Work<T>): Promise<T> {
+    for (let step = 1;; step++) {
+      const { done, value } = work.next();
+      if (done) return value;
+      if (step % STEPS !== 0 || this.#now() - this.#since < SLICE) continue;
+      await this.#turn();
+      this.#since = this.#now();
+    }
   }
 }
 

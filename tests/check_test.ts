@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { check, type CheckOptions } from "../lib/check.ts";
 import type { Door } from "../lib/check_hosts.ts";
 import { Clients, digest } from "../lib/clients.ts";
-import { type Config, ConfigError } from "../lib/config/config.ts";
+import { type Config, ConfigError, loadConfig } from "../lib/config/config.ts";
 import type { Answer } from "../lib/dns/nsupdate.ts";
 import { parseHostname, parseZoneName } from "../lib/hostname.ts";
 import type { Certificate } from "../lib/http/certificate.ts";
@@ -64,6 +64,7 @@ function configOf(changes: Partial<Config> = {}): Config {
     trustedProxies: [],
     proxyHeader: "X-Forwarded-For",
     clients: clientsOf(["a.dyn.example"]),
+    clientFiles: undefined,
     shortKeys: [],
     urlKeys: [],
     plainKeys: false,
@@ -245,6 +246,11 @@ Deno.test("check() warns of clients that are none, short keys, and a file that a
       `warning: ${FILE}: line 8: the key looks like a whole URL; the key is only what follows ` +
       "the server's name and its slash",
     ]],
+    [{ shortKeys: Array.from({ length: 103 }, (_, i) => 10 + i) }, [
+      ok(FILE),
+      ...Array.from({ length: 100 }, (_, i) => `warning: ${FILE}: line ${10 + i}: ${short}`),
+      `warning: ${FILE}: the same of 3 more lines`,
+    ]],
     [{ file: open, plainKeys: true }, [ok(open), readable]],
     [{ file: open, plainKeys: false }, [ok(open)]],
     [{ file: closed, plainKeys: true }, [ok(closed)]],
@@ -254,6 +260,31 @@ Deno.test("check() warns of clients that are none, short keys, and a file that a
     const host = config.clients === undefined ? [HOST_LINE] : [];
     assertEquals([lines, isGood], [[...expected, NSUPDATE_LINE, ...host], true]);
   }
+});
+
+Deno.test("check() looks at each file of clients as at the configuration", async () => {
+  const one = await write(
+    "one",
+    0o644,
+    "short: a.dyn.example\nhttps://h/0123456789: b.dyn.example\n",
+  );
+  const two = await write("two", 0o644, `sha256:${digest("k")}: c.dyn.example\n`);
+  const file = await write("both.toml", 0o600, 'http = "1"\nclients_file = ["one", "two"]\n');
+  const { clients, clientFiles } = await loadConfig(file);
+  const { isGood, lines } = await checked({ clients, clientFiles });
+  assertEquals(lines.slice(0, 6), [
+    `ok: ${FILE}: ${HTTP_TEXT}; 3 clients`,
+    `ok: ${one}: 2 clients of these`,
+    `warning: ${one}: line 1: the key has fewer than 16 characters and can be guessed; ` +
+    "`sftdyn key` makes a good one",
+    `warning: ${one}: line 2: the key looks like a whole URL; the key is only what follows the ` +
+    "server's name and its slash",
+    `warning: ${one}: everybody on this machine can read the keys in it: chmod o-r ${one}`,
+    `ok: ${two}: 1 client of these`,
+  ]);
+  assertEquals(isGood, true);
+  // Each host was probed.
+  assertEquals(lines.filter((line) => line.includes("can be set")).length, 3);
 });
 
 Deno.test("check() looks at the certificate's dates", async () => {
@@ -521,6 +552,39 @@ Deno.test("check() tells a host with one type that cannot be set from one with n
       "warning: d.dyn.example: the local nameserver: A cannot be set: no",
     ]);
     assertEquals(last, "2 errors, 2 warnings");
+  }
+});
+
+Deno.test("check() probes of each host the types alone that its clients may set", async () => {
+  const says: Says = {
+    record: (name, type) => name[0] === "x" && type === "AAAA" ? refused("no") : YES,
+  };
+  const clients = new Clients();
+  const rows: [name: string, family?: 4 | 6][] = [["a", 4], ["b", 6], ["c"]];
+  for (const [label, family] of rows) {
+    for (const name of [`${label}.dyn.example`, `x${label}.dyn.example`]) {
+      const hosts = [{ name: parseHostname(name), ttl: 30 }];
+      clients.add(digest(name), { hosts, ...family && { limits: { family } } });
+    }
+  }
+  const zone = { name: parseZoneName("dyn.example"), nameserver: LOCAL, ttl: 30 };
+  for (const zones of [new Zones(), new Zones([zone])]) {
+    const { lines, messages, last } = await probed([], says, { clients, zones });
+    assertEquals(lines.toSorted(), [
+      "error: xb.dyn.example: the local nameserver: AAAA cannot be set: no",
+      "ok: a.dyn.example: zone dyn.example, A can be set",
+      "ok: b.dyn.example: zone dyn.example, AAAA can be set",
+      "ok: c.dyn.example: zone dyn.example, A and AAAA can be set",
+      "ok: xa.dyn.example: zone dyn.example, A can be set",
+      "warning: xc.dyn.example: the local nameserver: AAAA cannot be set: no",
+    ]);
+    assertEquals(last, "1 error, 1 warning");
+    for (const { hosts, types } of messages) {
+      const [unwanted] = hosts.flatMap((host) =>
+        /^x?a/.test(host) ? "AAAA" : /^x?b/.test(host) ? "A" : []
+      );
+      assert(unwanted === undefined || !types.split(" ").includes(unwanted), `${hosts}: ${types}`);
+    }
   }
 });
 

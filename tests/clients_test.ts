@@ -1,5 +1,13 @@
 import { assertEquals } from "@std/assert";
-import { Clients, digest, type Host, type KeyDigest, keyId, parseDigest } from "../lib/clients.ts";
+import {
+  Clients,
+  digest,
+  type Host,
+  JoinedClients,
+  type KeyDigest,
+  keyId,
+  parseDigest,
+} from "../lib/clients.ts";
 import { parseHostname } from "../lib/hostname.ts";
 
 function host(name: string, ttl = 30): Host {
@@ -88,6 +96,67 @@ Deno.test("Clients.hosts() has every host once, in the order they came", () => {
     host("b.dyn.example", 1),
     host("a.dyn.example", 2),
     host("c.dyn.example"),
+  ]);
+});
+
+Deno.test("Clients.find() gives each client its own limits, or none", () => {
+  const clients = new Clients();
+  clients.add(digest("1"), { hosts: [host("a.dyn.example")] });
+  clients.add(digest("2"), { hosts: [host("b.dyn.example")], limits: { family: 4 } });
+  clients.add(digest("3"), { hosts: [host("c.dyn.example")] });
+  assertEquals(clients.find("1"), { hosts: [host("a.dyn.example")] });
+  assertEquals(clients.find("2"), { hosts: [host("b.dyn.example")], limits: { family: 4 } });
+  assertEquals(clients.find("3"), { hosts: [host("c.dyn.example")] });
+});
+
+Deno.test("Clients.hosts() tells the only family that a host's clients may set", () => {
+  const clients = new Clients();
+  const rows: [names: string, family?: 4 | 6][] = [
+    ["a", 4],
+    ["b c d", 6],
+    ["b", 6],
+    ["c", 4],
+    ["d"],
+    ["d", 6],
+    ["e"],
+    ["e", 4],
+  ];
+  for (const [i, [names, family]] of rows.entries()) {
+    const hosts = names.split(" ").map((name) => host(`${name}.dyn.example`));
+    clients.add(digest(`${i}`), { hosts, ...family && { limits: { family } } });
+  }
+  const found = clients.hosts().map(({ name, family }) => [name[0], family]);
+  const expected: typeof found = [
+    ["a", 4],
+    ["b", 6],
+    ["c", undefined],
+    ["d", undefined],
+    ["e", undefined],
+  ];
+  assertEquals(found, expected);
+  assertEquals(new JoinedClients([clients]).hosts(), clients.hosts());
+});
+
+Deno.test("JoinedClients has the clients of all tables", () => {
+  const [one, two] = [new Clients(), new Clients()];
+  one.add(digest("1"), { hosts: [host("a.dyn.example", 1)] });
+  one.add(digest("2,"), { hosts: [host("b.dyn.example")], limits: { isPublicOnly: true } });
+  two.add(digest("3"), { hosts: [host("c.dyn.example"), host("a.dyn.example", 9)] });
+  two.add(digest("2%2C"), { hosts: [host("d.dyn.example")] });
+  const clients = new JoinedClients([one, new Clients(), two]);
+  assertEquals(clients.size, 4);
+  for (const key of ["1", "2,"]) assertEquals(clients.find(key), one.find(key));
+  assertEquals(clients.find("3"), two.find("3"));
+  // As it is, it is the key of a client in a later table.
+  assertEquals(clients.find("2%2C"), two.find("2%2C"));
+  assertEquals(clients.find("2%2c"), one.find("2,"));
+  for (const key of ["4", "%", "%33%", ""]) assertEquals(clients.find(key), undefined);
+  assertEquals([...clients.names()].map((name) => name[0]), ["a", "b", "c", "a", "d"]);
+  assertEquals(clients.hosts(), [
+    host("a.dyn.example", 1),
+    host("b.dyn.example"),
+    host("c.dyn.example"),
+    host("d.dyn.example"),
   ]);
 });
 

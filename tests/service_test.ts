@@ -37,7 +37,7 @@ async function makeCertificate(folder: string, name: string): Promise<void> {
 
 /** A service of files in a folder, without a nameserver. */
 async function withService(
-  { around = (load) => load(), certificateInterval = NEVER }: Options,
+  { around = (load) => load(), certificateInterval = NEVER, clientsInterval = NEVER }: Options,
   body: (running: Running) => Promise<void>,
 ): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -68,7 +68,7 @@ async function withService(
     await Deno.copyFile(`${folder}/served.pem`, `${folder}/first.pem`);
     await write('"0.2.3.4" = "a.dyn.example"');
     const load = () => around(() => loadConfig(file));
-    const service = await startService({ load, log, certificateInterval });
+    const service = await startService({ load, log, certificateInterval, clientsInterval });
     try {
       await body({ service, folder, port, tlsPort, lines, logged, write });
     } finally {
@@ -246,5 +246,67 @@ Deno.test("reload() takes up a renewed certificate, and loses none of the rest",
     assertEquals(await getTls(running, "first"), "127.0.0.1");
     await service.reload();
     assertEquals(await getTls(running, "second"), "127.0.0.1");
+  });
+});
+
+Deno.test("a file of clients is applied when it has changed, and a faulty one is not", async () => {
+  await withService({ clientsInterval: 5 }, async (running) => {
+    const { folder, service, write, logged, lines } = running;
+    const file = `${folder}/clients`;
+    await Deno.writeTextFile(file, "one: a.dyn.example\n");
+    await write('"0.2.3.4" = "b.dyn.example"', 'clients_file = "clients"');
+    await service.reload();
+    const status = async (...keys: string[]) => {
+      const found: number[] = [];
+      for (const key of keys) found.push(await statusOf(running, key));
+      return found;
+    };
+    // There is no nameserver.
+    assertEquals(await status("0.2.3.4", "one", "two"), [500, 500, 403]);
+    // What is in the configuration meanwhile is not applied.
+    await write('"other" = "b.dyn.example"', 'clients_file = "clients"');
+    await Deno.writeTextFile(file, "two: a.dyn.example\nthree: a.dyn.example\n");
+    await logged(`info: reloaded ${file}: 3 clients`);
+    assertEquals(await status("0.2.3.4", "one", "two", "other"), [500, 403, 500, 403]);
+    await Deno.writeTextFile(file, "four: a.dyn.example\nfive\n0.2.3.4: a.dyn.example\n");
+    await logged("error: the previous clients are kept: ");
+    assertEquals(await status("two", "four"), [500, 403]);
+    await Deno.remove(file);
+    await logged("error: the previous clients are kept: ", 2);
+    assertEquals(await status("0.2.3.4", "two", "three"), [500, 500, 500]);
+    // At a reload, too.
+    await service.reload();
+    assertEquals(await status("0.2.3.4", "two", "other"), [500, 500, 403]);
+    await Deno.writeTextFile(file, "six: a.dyn.example\n");
+    await logged(`info: reloaded ${file}: 2 clients`);
+    assertEquals(await status("0.2.3.4", "two", "six"), [500, 403, 500]);
+    await service.reload();
+    assertEquals(await status("0.2.3.4", "other", "six"), [403, 500, 500]);
+    const reason =
+      `${folder}/sftdyn.toml: line 6: clients_file: cannot read "${file}": no such file`;
+    assertEquals(lines.filter((line) => /^error: (the previous|not reloaded)/.test(line)), [
+      `error: the previous clients are kept: ${file}: line 2: expected KEY: HOST, or KEY: HOST, ` +
+      "HOST (and 1 more: sftdyn check lists all)",
+      `error: the previous clients are kept: ${reason}`,
+      `error: not reloaded, nothing has changed: ${reason}`,
+    ]);
+  });
+});
+
+Deno.test("without clients_file, and with one that is new, a reload looks at it from then on", async () => {
+  await withService({ clientsInterval: 5 }, async (running) => {
+    const { folder, service, write, logged } = running;
+    for (const [name, key] of [["c1", "one"], ["c2", "two"]] as const) {
+      await Deno.writeTextFile(`${folder}/${name}`, "");
+      await write("", `clients_file = "${name}"`);
+      await service.reload();
+      await Deno.writeTextFile(`${folder}/${name}`, `${key}: a.dyn.example`);
+      await logged(`reloaded ${folder}/${name}: 1 client`);
+      assertEquals(await statusOf(running, key), 500);
+    }
+    assertEquals(await statusOf(running, "one"), 403);
+    await write('"one" = "a.dyn.example"');
+    await service.reload();
+    assertEquals([await statusOf(running, "one"), await statusOf(running, "two")], [500, 403]);
   });
 });

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { atOnce, inSlices, type Work } from "../lib/slices.ts";
+import { atOnce, inSlices, Slices, type Work } from "../lib/slices.ts";
 
 Deno.test("inSlices() lets the event loop run whenever some milliseconds have passed", async () => {
   let now = 0, turns = 0;
@@ -18,6 +18,20 @@ Deno.test("inSlices() lets the event loop run whenever some milliseconds have pa
   assertEquals(await inSlices(work(), { now: () => 0, turn }), "done");
   assertEquals(turns, 0);
   assertEquals(atOnce(work()), "done");
+});
+
+Deno.test("Slices let the event loop run though each work is too short for a pause", async () => {
+  let now = 0, turns = 0;
+  const work = function* (): Work {
+    for (let step = 0; step < 20; step++) {
+      now += 0.25;
+      yield;
+    }
+  };
+  const slices = new Slices({ now: () => now, turn: () => Promise.resolve(void turns++) });
+  for (let i = 0; i < 100; i++) await slices.do(work());
+  // The clock is looked at once in each: every second time, 8 milliseconds have passed.
+  assertEquals(turns, 50);
 });
 
 Deno.test("inSlices() really runs the event loop, and hands on what the work throws", async () => {

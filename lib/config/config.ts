@@ -1,22 +1,23 @@
 /** sftdyn.toml and the command line's overrides to a Config in which everything is checked. */
 
 import { type Network, parseNetwork } from "../address.ts";
-import type { Clients } from "../clients.ts";
+import type { ClientList } from "../clients.ts";
 import { closestWord } from "../closest_word.ts";
 import { type Endpoint, endpointText, parseListen, parseNameserver } from "../endpoint.ts";
 import { checkText, FileError, type ReadFile, readOctets, readText, relativeTo } from "../file.ts";
-import { parseZoneName } from "../hostname.ts";
+import { type Hostname, parseZoneName } from "../hostname.ts";
 import { type Certificate, CertificateError, loadCertificate } from "../http/certificate.ts";
 import type { Nameserver } from "../nameserver.ts";
 import { PROXY_HEADERS, type ProxyHeader } from "../proxy_header.ts";
 import { inSlices } from "../slices.ts";
 import { type Zone, Zones } from "../zones.ts";
-import { ClientReader, type ClientTable, TTL_RANGE } from "./client_table.ts";
+import { ClientFiles, type ClientFilesOptions } from "./client_files.ts";
+import type { ClientTable } from "./client_reader.ts";
+import { ClientTableReader, TTL_RANGE } from "./client_table.ts";
 import { Faults, type NumberRange, type Setting, settingOf, typeName } from "./settings.ts";
 import { type Fault, readToml, type TomlNode, type TomlTable } from "./toml.ts";
 
 export interface Config extends ClientTable {
-  readonly file: string;
   readonly http: readonly Endpoint[];
   readonly https: readonly Endpoint[];
   /** There if https is. */
@@ -34,7 +35,10 @@ export interface Config extends ClientTable {
   readonly maxConnections: number;
   readonly trustedProxies: readonly Network[];
   readonly proxyHeader: ProxyHeader;
-  readonly clients: Clients;
+  /** Those of all files. */
+  readonly clients: ClientList;
+  /** What `clients_file` names. */
+  readonly clientFiles: ClientFiles | undefined;
 }
 
 /** Settings from the command line, each as it was typed; they override the file's. */
@@ -60,6 +64,8 @@ export interface ConfigEnvironment {
   readFile?: ReadFile | undefined;
   /** The folder that the command line's paths are relative to. */
   cwd?: () => string;
+  /** For files of clients. */
+  clientFiles?: Pick<ClientFilesOptions, "open" | "stat" | "most">;
 }
 
 /** What a configuration may set. */
@@ -77,6 +83,7 @@ export const NAMES = [
   "max_connections",
   "trusted_proxies",
   "proxy_header",
+  "clients_file",
   "zones",
   "clients",
 ] as const;
@@ -101,7 +108,7 @@ const SECOND = 1000;
 export async function loadConfig(
   file: string,
   overrides: Overrides = {},
-  { readFile, cwd = Deno.cwd }: ConfigEnvironment = {},
+  { readFile, cwd = Deno.cwd, clientFiles = {} }: ConfigEnvironment = {},
 ): Promise<Config> {
   let octets;
   try {
@@ -111,7 +118,7 @@ export async function loadConfig(
     if (!(error instanceof FileError)) throw error;
     throw new ConfigError([`${file}: ${error.message}`]);
   }
-  return await new Loader(file, overrides, { readFile, cwd }).load(octets);
+  return await new Loader(file, overrides, { readFile, cwd, clientFiles }).load(octets);
 }
 
 class Loader {
@@ -129,11 +136,8 @@ class Loader {
   async load(octets: Uint8Array): Promise<Config> {
     let zones = new Zones();
     let ttl = DEFAULT_TTL;
-    const table = new ClientReader({
-      faults: this.#faults,
-      settings: NAMES,
-      ttlOf: (name) => zones.of(name)?.ttl ?? ttl,
-    });
+    const ttlOf = (name: Hostname) => zones.of(name)?.ttl ?? ttl;
+    const table = new ClientTableReader({ faults: this.#faults, settings: NAMES, ttlOf });
     const onFault = ({ line, problem }: Fault) => this.#faults.add(line, problem);
     this.#toml = await inSlices(readToml(octets, { onFault, rows: table }));
     this.#refuseUnknown(this.#toml, NAMES, "; keys belong under [clients]");
@@ -147,6 +151,7 @@ class Loader {
     };
     zones = new Zones(await this.#readZones(nameserver, ttl));
     await inSlices(table.read(this.#toml.get("clients")));
+    const clientFiles = await this.#clientFiles({ own: table, ttlOf });
     const config: Config = {
       file: this.file,
       http,
@@ -160,12 +165,15 @@ class Loader {
       maxConnections: this.#maxConnections(),
       trustedProxies: this.#trustedProxies(),
       proxyHeader: this.#proxyHeader(),
-      clients: table.clients,
+      clients: clientFiles?.clients ?? table.clients,
+      clientFiles,
       shortKeys: table.shortKeys,
       urlKeys: table.urlKeys,
       plainKeys: table.plainKeys,
     };
-    if (this.#faults.count > 0) throw new ConfigError(this.#faults.lines, this.#faults.count);
+    const { faults = [], faultCount = 0 } = clientFiles ?? {};
+    const count = this.#faults.count + faultCount;
+    if (count > 0) throw new ConfigError([...this.#faults.lines, ...faults], count);
     return config;
   }
 
@@ -249,6 +257,24 @@ class Loader {
       const reason = error instanceof FileError ? error.message : "its folder cannot be entered";
       this.#faults.of(setting!, `cannot read "${path}": ${reason}`);
     }
+  }
+
+  async #clientFiles(
+    options: Pick<ClientFilesOptions, "own" | "ttlOf">,
+  ): Promise<ClientFiles | undefined> {
+    const setting = this.#setting("clients_file");
+    if (setting === undefined) return undefined;
+    const paths: string[] = [];
+    const values: unknown[] = Array.isArray(setting.value) ? setting.value : [setting.value];
+    if (values.length === 0) this.#faults.of(setting, 'the list is empty: expected "FILE"');
+    for (const value of values) {
+      const path = this.#path({ ...setting, value });
+      if (path === undefined) continue;
+      if (paths.includes(path)) this.#faults.of(setting, `"${path}" is listed twice`);
+      else paths.push(path);
+    }
+    const place = `${this.file}: line ${setting.line}: clients_file`;
+    return await ClientFiles.read({ ...this.environment.clientFiles, ...options, paths, place });
   }
 
   #endpoint(setting: Setting | undefined): Endpoint | undefined {

@@ -86,6 +86,11 @@ export class Faults {
   }
 }
 
+/** One line for all of a file's faults. */
+export function firstFault([first = ""]: readonly string[], count: number): string {
+  return count === 1 ? first : `${first} (and ${count - 1} more: sftdyn check lists all)`;
+}
+
 export interface NumberRange {
   readonly least: number;
   readonly most: number;

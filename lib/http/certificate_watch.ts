@@ -6,63 +6,56 @@ import {
   isSameCertificate,
   loadCertificate,
 } from "./certificate.ts";
+import { type StatFile, StayingFault, versionsOf } from "../file_watch.ts";
 import type { Log } from "../log.ts";
 
 export interface CertificateWatchOptions {
   log: Log;
-  stat?: (path: string) => Promise<Pick<Deno.FileInfo, "mtime" | "ctime" | "size" | "ino">>;
+  stat?: StatFile;
   load?: typeof loadCertificate;
 }
 
+/** A renewal writes one file after the other: they may not belong together at one poll. */
+const PATIENCE = 2;
+
 /** Checks at each poll; reads the files only if they have changed, or could not be used before. */
 export class CertificateWatch {
-  readonly #options: Required<CertificateWatchOptions>;
+  readonly #stat: StatFile;
+  readonly #load: typeof loadCertificate;
+  readonly #fault: StayingFault;
   /** Of files that were read, and hold the certificate that is in use. */
   #version: string | undefined;
-  /** Of files that could not be used: how often in a row, and for which version that was logged. */
-  #faults = 0;
-  #logged: string | undefined;
 
   constructor({ log, stat = Deno.stat, load = loadCertificate }: CertificateWatchOptions) {
-    this.#options = { log, stat, load };
+    this.#stat = stat;
+    this.#load = load;
+    this.#fault = new StayingFault(
+      (message) => log.error(`https keeps the previous certificate: ${message}`),
+      PATIENCE,
+    );
   }
 
   /**
    * The certificate that is now in this one's files, if it is another. Files that
-   * cannot be used are one line in the log, at the second poll: a renewal writes
-   * one file after the other.
+   * cannot be used are one line in the log, at the second poll.
    */
   async poll(current: Certificate): Promise<Certificate | undefined> {
-    const { log, load } = this.#options;
-    const [certFile, keyFile] = current.files;
-    const version = `${await this.#versionOf(certFile)} ${await this.#versionOf(keyFile)}`;
-    if (version === this.#version) return undefined;
+    const version = await versionsOf(current.files, this.#stat);
+    if (version === this.#version) {
+      this.#fault.clear();
+      return undefined;
+    }
     try {
-      const found = await load(certFile, keyFile);
-      this.#faults = 0;
-      this.#logged = undefined;
+      const found = await this.#load(...current.files);
+      this.#fault.clear();
       if (!isSameCertificate(found, current)) return found;
       this.#version = version;
       return undefined;
     } catch (error) {
       if (!(error instanceof CertificateError)) throw error;
       // What could not be read may be readable next time, without having changed.
-      this.#faults++;
-      const fault = `${version} ${error.message}`;
-      if (this.#faults > 1 && fault !== this.#logged) {
-        this.#logged = fault;
-        log.error(`https keeps the previous certificate: ${error.message}`);
-      }
+      this.#fault.add(version, error.message);
       return undefined;
-    }
-  }
-
-  async #versionOf(file: string): Promise<string> {
-    try {
-      const { mtime, ctime, size, ino } = await this.#options.stat(file);
-      return `${mtime?.getTime()}.${ctime?.getTime()}.${size}.${ino}`;
-    } catch {
-      return "none";
     }
   }
 }

@@ -2,7 +2,7 @@
 
 import { STATUS_CODE } from "@std/http/status";
 import { type Change, recordType } from "../change.ts";
-import type { Clients } from "../clients.ts";
+import type { ClientList } from "../clients.ts";
 import type { Updater } from "../dns/updater.ts";
 import { limitRate, type Log } from "../log.ts";
 import type { Answer } from "./answer.ts";
@@ -12,7 +12,7 @@ import type { HttpRequest } from "./request_head.ts";
 import { createSecretUrl } from "./secret_url.ts";
 
 export interface HandlerOptions extends CallersOptions {
-  clients: Pick<Clients, "find">;
+  clients: Pick<ClientList, "find" | "idOf">;
   updater: Pick<Updater, "set">;
   log: Pick<Log, "warning">;
 }

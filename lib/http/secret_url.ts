@@ -2,13 +2,14 @@
 
 import { STATUS_CODE } from "@std/http/status";
 import { unusable } from "../address.ts";
-import { type Clients, digest, keyId } from "../clients.ts";
+import { isTakenFrom, refusal } from "../client_limits.ts";
+import type { ClientList } from "../clients.ts";
 import type { Result } from "../dns/updater.ts";
 import type { Answer } from "./answer.ts";
 import type { Protocol } from "./protocol.ts";
 
 export interface SecretUrlOptions {
-  clients: Pick<Clients, "find">;
+  clients: Pick<ClientList, "find" | "idOf">;
   /** Logs why a request was refused. */
   warn: (message: string) => void;
 }
@@ -33,12 +34,17 @@ const WORST_FIRST: Result[] = ["FAIL", "BUSY", "OK", "UPTODATE"];
 export function createSecretUrl({ clients, warn }: SecretUrlOptions): Protocol {
   return {
     parse(request, caller) {
+      // A key that is not taken from there is one that nobody has.
+      const find = (key: string) => {
+        const client = clients.find(key);
+        return isTakenFrom(client?.limits, caller.address) ? client : undefined;
+      };
       let key = keyOf(request.target);
-      let client = key === "" ? undefined : clients.find(key);
+      let client = key === "" ? undefined : find(key);
       // Some routers insist on a query string, be it an empty one.
       if (client === undefined && key !== "" && key.indexOf("?") === key.length - 1) {
         key = key.slice(0, -1);
-        client = clients.find(key);
+        client = find(key);
       }
       if (key !== "" && client === undefined) {
         warn(`unknown key from ${caller.text}`);
@@ -50,9 +56,9 @@ export function createSecretUrl({ clients, warn }: SecretUrlOptions): Protocol {
       }
       const { address } = caller;
       if (client === undefined) return { status: STATUS_CODE.OK, body: address.text };
-      const problem = unusable(address);
+      const problem = unusable(address) ?? refusal(client.limits, address);
       if (problem !== undefined) {
-        warn(`key ${keyId(digest(key))}: address ${address.text} refused (${problem})`);
+        warn(`key ${clients.idOf(key)}: address ${address.text} refused (${problem})`);
         return ANSWERS.FAIL;
       }
       return { client, hosts: client.hosts, addresses: [address] };

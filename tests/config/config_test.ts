@@ -1,4 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { parseNetwork } from "../../lib/address.ts";
+import type { ClientLimits } from "../../lib/client_limits.ts";
 import type { Client } from "../../lib/clients.ts";
 import { type Config, ConfigError, loadConfig, type Overrides } from "../../lib/config/config.ts";
 import { endpointText } from "../../lib/endpoint.ts";
@@ -124,6 +126,7 @@ host = "e.dyn.example"
     recheck: 60_000,
     maxConnections: 500,
     proxyHeader: "X-Real-IP",
+    clientFiles: undefined,
     shortKeys: [],
     urlKeys: [],
     plainKeys: true,
@@ -169,6 +172,7 @@ Deno.test("loadConfig() has a default for all but where to listen", async () => 
     maxConnections: 1000,
     trustedProxies: [],
     proxyHeader: "X-Forwarded-For",
+    clientFiles: undefined,
     shortKeys: [],
     urlKeys: [],
     plainKeys: false,
@@ -368,6 +372,21 @@ Deno.test("loadConfig() refuses impossible hosts and clients", async () => {
     ['"abc" = { host = "a.dyn.example", ttl = -1 }', /ttl: .*from 0 to 2147483647/],
     ['"abc" = { host = "a.dyn.example", ttl = 2147483648 }', /ttl: /],
     ['"abc" = { host = "a.dyn.example", tll = 5 }', /expected \{ host/],
+    ['"abc" = { host = "a.dyn.example", networks = "10.0.0.0/8" }', /networks: .*got a string/],
+    ['"abc" = { host = "a.dyn.example", networks = [] }', /networks: the list is empty/],
+    ['"abc" = { host = "a.dyn.example", networks = [5] }', /networks: .*CIDRs.*got a number/],
+    ['"abc" = { host = "a.dyn.example", networks = ["10.0.0.0/33"] }', /networks: .*CIDRs/],
+    ['"abc" = { host = "a.dyn.example", networks = ["::1", "x"] }', /networks: .*another string/],
+    ['"abc" = { host = "a.dyn.example", families = "ipv4" }', /families: .*got a string/],
+    ['"abc" = { host = "a.dyn.example", families = [] }', /families: the list is empty/],
+    ['"abc" = { host = "a.dyn.example", families = [4] }', /families: .*got a number/],
+    ['"abc" = { host = "a.dyn.example", families = ["IPv4"] }', /expected \["ipv4"\], \["ipv6"\]/],
+    [
+      '"abc" = { host = "a.dyn.example", private = "no" }',
+      /private: expected true or false, got a/,
+    ],
+    ['"abc" = { host = "a.dyn.example", private = 0 }', /private: expected true or false/],
+    ['"abc" = { networks = ["::1"] }', /host is missing/],
     ['abc.def = "a.dyn.example"', /a key with a dot needs quotes/],
     ['"" = "a.dyn.example"', /the key is empty/],
     ['"?" = "a.dyn.example"', /the key is empty/],
@@ -380,6 +399,34 @@ Deno.test("loadConfig() refuses impossible hosts and clients", async () => {
   await checkFaults(clients.map(([line, said]) => {
     return [withClients(line), 3, new RegExp(`: line 3: clients: .*${said.source}`)];
   }));
+});
+
+Deno.test("loadConfig() reads what a client may do, if something narrows it down", async () => {
+  const table: [settings: string, limits: ClientLimits | undefined][] = [
+    ["", undefined],
+    ["ttl = 5", undefined],
+    ["private = true", undefined],
+    ['families = ["ipv4", "ipv6"]', undefined],
+    ['families = ["ipv6", "ipv4", "ipv6"]', undefined],
+    ["private = false", { isPublicOnly: true }],
+    ['families = ["ipv4"]', { family: 4 }],
+    ['families = ["ipv6"], private = true', { family: 6, isPublicOnly: false }],
+    ['networks = ["203.0.113.0/24", "2001:db8::1"]', {
+      networks: ["203.0.113.0/24", "2001:db8::1/128"].map((text) => parseNetwork(text)!),
+    }],
+  ];
+  const lines = table.map(([settings], i) =>
+    `key${i} = { host = "h${i}.dyn.example"${settings === "" ? "" : `, ${settings}`} }`
+  );
+  const last = '[clients."a.b"]\nhost = "a.dyn.example"\nfamilies = ["ipv4"]\nprivate = false';
+  const { clients } = await load(withClients(`${lines.join("\n")}\nplain = "a.b"\n${last}`));
+  for (const [i, [settings, limits]] of table.entries()) {
+    const client = clients.find(`key${i}`);
+    assertEquals([settings, client?.limits], [settings, limits]);
+    assertEquals(client?.hosts[0]?.name as string, `h${i}.dyn.example`);
+  }
+  assertEquals(clients.find("plain")?.limits, undefined);
+  assertEquals(clients.find("a.b")?.limits, { family: 4, isPublicOnly: true });
 });
 
 Deno.test("loadConfig() refuses two clients with one key", async () => {
@@ -570,6 +617,8 @@ Deno.test("loadConfig() never repeats a client's key or host", async () => {
     `"${KEY}" = { host = "${HOST}", ${KEY} = 1 }`,
     `"${KEY}" = { ttl = "${KEY}" }`,
     `"${KEY}" = { host = "${HOST}", ttl = "${KEY}" }`,
+    `"${KEY}" = { host = "${HOST}", networks = ["${KEY}"], families = ["${KEY}"] }`,
+    `"${KEY}" = { host = "${HOST}", private = "${KEY}" }`,
     `"${KEY}" = "${HOST}:53"`,
     `"${KEY}" = "${HOST}\\nserver evil"`,
     `"${KEY}" = "qqqhost"`,

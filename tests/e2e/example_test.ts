@@ -27,6 +27,7 @@ Deno.test("sftdyn.toml.example with everything uncommented serves its clients", 
         .replace('"ns1.sft.mx"', `"127.0.0.1:${named.port}"`)
         .replace("127.0.0.1:53", `127.0.0.1:${named.port}`);
       await Deno.writeTextFile(`${folder}/sftdyn.toml`, adapted);
+      await Deno.writeTextFile(`${folder}/clients`, "key:of:a:file: file.dyn.sft.mx\n");
       const program = await Sftdyn.start([`${folder}/sftdyn.toml`], { listeners: 2 });
       // With everything uncommented, 127.0.0.1 is a proxy.
       const from = ["-H", "X-Forwarded-For: 192.0.2.1"];
@@ -37,6 +38,9 @@ Deno.test("sftdyn.toml.example with everything uncommented serves its clients", 
         ["host=gnampf.dyn.sft.mx,key=4bea92410b3146d0cfe", "gnampf"],
         ["test", "hidden"],
         ["otherkeyotherkey", "home", "*.home"],
+        ["keyofthehomerouter", "router"],
+        ["keyoftheoffice", "office"],
+        ["key:of:a:file", "file"],
       ];
       for (const [key, ...hosts] of keys) {
         assertEquals(await curl(...from, `${url}/${key}`), "200 OK", key);
