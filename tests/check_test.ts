@@ -65,6 +65,8 @@ function configOf(changes: Partial<Config> = {}): Config {
     proxyHeader: "X-Forwarded-For",
     clients: clientsOf(["a.dyn.example"]),
     clientFiles: undefined,
+    hooks: undefined,
+    ttlOf: () => 30,
     shortKeys: [],
     urlKeys: [],
     plainKeys: false,

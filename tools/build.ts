@@ -15,6 +15,8 @@ export const DIST = `${ROOT}/dist`;
 const SOURCES = ["main.ts", "lib", "deno.json", "deno.lock", "tools/npm_std"];
 /** Embedded into the executable, which reads it for --version. */
 const BUILD_INFO = "dist/build.json";
+/** Loaded when there are hooks, as a program of its own. */
+const WORKER = "lib/hooks/worker.ts";
 
 async function main(args: string[]): Promise<number> {
   const [option, target, ...rest] = args;
@@ -104,6 +106,7 @@ export async function compile(
     // The tests have packages of their own. Deno 2.7, of the test runtime, embeds them all.
     ...(isTest ? [] : ["--exclude-unused-npm"]),
     `--include=${BUILD_INFO}`,
+    `--include=${WORKER}`,
     ...(target === undefined ? [] : [`--target=${target}`]),
     `--output=${output}`,
     entry,

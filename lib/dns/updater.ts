@@ -108,6 +108,13 @@ export class Updater {
     return areKnown ? results as Result[] : Promise.all(results);
   }
 
+  /** Whether the record is known to be so: set() would send nothing. */
+  isKnown({ name, type, ttl, address }: Change): boolean {
+    const record = this.#records.get(keyOf(name, type));
+    if (record === undefined || record.pending !== undefined || record.isBusy) return false;
+    return this.#isSo(record, addressText(address), ttl);
+  }
+
   /** Changes that wait for their record's interval are made now, and later ones at once. */
   flush(): void {
     this.#isFlushed = true;
@@ -132,7 +139,7 @@ export class Updater {
   }
 
   #record(name: Hostname, type: HostRecord["type"]): HostRecord {
-    const key = `${name} ${type}`;
+    const key = keyOf(name, type);
     let record = this.#records.get(key);
     if (record === undefined) this.#records.set(key, record = new HostRecord(name, type));
     return record;
@@ -163,17 +170,25 @@ export class Updater {
     }
   }
 
-  #set({ name, type, ttl, address }: Change): Result | Promise<Result> {
+  #set({ name, type, ttl, address, commands }: Change): Result | Promise<Result> {
     const record = this.#record(name, type);
     if (record.pending === undefined) {
       if (!record.isBusy && this.#isSo(record, addressText(address), ttl)) return "UPTODATE";
       if (this.#waiting >= this.#options.maxWaiting) return "BUSY";
       this.#waiting++;
-      record.pending = { address, ttl, hasRetried: false, foundAt: -Infinity, waiters: [] };
+      record.pending = {
+        address,
+        ttl,
+        commands,
+        hasRetried: false,
+        foundAt: -Infinity,
+        waiters: [],
+      };
     } else if (record.pending.waiters.length >= this.#options.maxWaiters) return "BUSY";
     const { pending } = record;
     pending.address = address;
     pending.ttl = ttl;
+    pending.commands = commands;
     this.#options.log.debug(`${record.text} will be set to ${addressText(address)}`);
     const result = new Promise<Result>((resolve) => pending.waiters.push(resolve));
     this.#attend(record);
@@ -297,8 +312,9 @@ export class Updater {
 
   #queueSetIn(queue: ZoneQueue, record: HostRecord): void {
     const isSuspicious = !record.isProven && queue.isSuspicious(this.#options.now());
+    const isOwn = record.pending!.commands !== undefined;
     if (record.wasRefused) queue.apart.addLow({ record });
-    else if (isSuspicious) queue.apart.add({ record });
+    else if (isSuspicious || isOwn) queue.apart.add({ record });
     else this.#join(queue, "set", record);
   }
 
@@ -332,6 +348,10 @@ export class Updater {
       if (!this.#isStill(record, kind)) {
         waiting.delete(record);
         this.#release(record);
+      } else if (kind === "set" && record.pending!.commands !== undefined) {
+        // It got them while it waited.
+        waiting.delete(record);
+        queue.apart.add({ record });
       } else if (!fits(record, queue.name)) break;
       else {
         waiting.delete(record);
@@ -351,7 +371,8 @@ export class Updater {
   #item(record: HostRecord, kind: MessageKind): Item {
     const { name, type } = record;
     const pending = record.pending!;
-    const change: Change = { name, type, ttl: pending.ttl, address: pending.address };
+    const { ttl, address, commands } = pending;
+    const change: Change = { name, type, ttl, address, ...(commands && { commands }) };
     if (kind === "ask") return { record, change, pending: undefined };
     record.triedAt = this.#options.now();
     record.toSet = undefined;
@@ -400,7 +421,11 @@ export class Updater {
     for (const item of items) this.#conclude(queue, kind, item, answer);
     if (answer.kind === "unreachable") this.#failAll(answer.reason);
     if (answer.kind === "late") queue.late(now());
-    if (answer.kind === "late" || answer.kind === "failed") this.#failQueue(queue, answer.reason);
+    // What commands of its own do to nsupdate tells nothing of the others.
+    const isOwn = answer.kind === "failed" && items.some(({ change }) => change.commands);
+    if (answer.kind === "late" || (answer.kind === "failed" && !isOwn)) {
+      this.#failQueue(queue, answer.reason);
+    }
   }
 
   /** Whether its zone must be found anew: the nameserver has no such zone, or not this name in it. */
@@ -456,7 +481,9 @@ export class Updater {
     else if (queue === undefined) {
       // A failure tells nothing of the others.
       if (answer.kind === "late") this.#failFinding(answer.reason);
-    } else if (answer.kind === "late" || answer.kind === "failed") {
+    } else if (
+      answer.kind === "late" || (answer.kind === "failed" && item.change.commands === undefined)
+    ) {
       this.#failQueue(queue, answer.reason);
     }
   }
@@ -581,24 +608,27 @@ export class Updater {
   }
 
   /** It was set. */
-  #made({ record, change: { address, ttl }, pending }: Item): void {
+  #made({ record, change: { address, ttl, commands }, pending }: Item): void {
     const { log, now, zones } = this.#options;
     const text = addressText(address);
     const reach = address === undefined ? undefined : local(address);
     const notes = [
       ...(reach === undefined ? [] : [reach]),
-      ...(record.before === text && record.ttl !== ttl ? [`ttl ${ttl}`] : []),
+      ...(commands === undefined && record.before === text && record.ttl !== ttl
+        ? [`ttl ${ttl}`]
+        : []),
+      ...(commands === undefined ? [] : ["own commands"]),
     ];
     const suffix = notes.length === 0 ? "" : ` (${notes.join(", ")})`;
     log.info(`${record.text} ${record.before} -> ${text}${suffix}`);
     record.before = text;
-    // As above.
-    record.known = record.isInDoubt ? undefined : {
+    // As above. And what commands of its own have made of it is asked for.
+    record.known = record.isInDoubt || commands !== undefined ? undefined : {
       address: text,
       at: now(),
       isPresumed: now() - record.foundAt >= JUST_FOUND && zones.of(record.name) === undefined,
     };
-    record.ttl = ttl;
+    record.ttl = commands === undefined ? ttl : undefined;
     record.isInDoubt = false;
     record.isProven = true;
     record.wasRefused = false;
@@ -661,6 +691,10 @@ export class Updater {
     this.#waiting--;
     for (const resolve of waiters) resolve(result);
   }
+}
+
+function keyOf(name: Hostname, type: HostRecord["type"]): string {
+  return `${name} ${type}`;
 }
 
 /** Whether what is known of it is this. The TTL cannot be asked for: what was found is left as it is. */

@@ -1,13 +1,13 @@
 /** Request to answer: a protocol says what is asked for, the updater does it. */
 
 import { STATUS_CODE } from "@std/http/status";
-import { type Change, recordType } from "../change.ts";
 import type { ClientList } from "../clients.ts";
 import type { Updater } from "../dns/updater.ts";
 import { limitRate, type Log } from "../log.ts";
 import type { Answer } from "./answer.ts";
 import { Callers, type CallersOptions } from "./client_address.ts";
-import type { Call } from "./protocol.ts";
+import { createHooked, type HookedOptions } from "./hooked.ts";
+import { changesOf } from "./protocol.ts";
 import type { HttpRequest } from "./request_head.ts";
 import { createSecretUrl } from "./secret_url.ts";
 
@@ -15,6 +15,8 @@ export interface HandlerOptions extends CallersOptions {
   clients: Pick<ClientList, "find" | "idOf">;
   updater: Pick<Updater, "set">;
   log: Pick<Log, "warning">;
+  /** Where the administrator's own functions decide. */
+  hooked?: HookedOptions | undefined;
 }
 
 /** @param from the address of the connection's other end */
@@ -29,7 +31,7 @@ const NOT_ALLOWED: Answer = {
 const MAX_WARNINGS = 10;
 
 export function createHandler(
-  { clients, updater, log, trustedProxies, proxyHeader }: HandlerOptions,
+  { clients, updater, log, trustedProxies, proxyHeader, hooked }: HandlerOptions,
 ): Handler {
   const warn = limitRate(log.warning, {
     most: MAX_WARNINGS,
@@ -37,6 +39,10 @@ export function createHandler(
   });
   const callers = new Callers({ trustedProxies, proxyHeader });
   const protocol = createSecretUrl({ clients, warn });
+  if (hooked !== undefined) {
+    const answer = createHooked(hooked, { callers, protocol, updater });
+    return (request, from) => request.method === "GET" ? answer(request, from) : NOT_ALLOWED;
+  }
 
   return (request, from) => {
     if (request.method !== "GET") return NOT_ALLOWED;
@@ -48,14 +54,4 @@ export function createHandler(
       ? results.then((results) => protocol.respond(results, call))
       : protocol.respond(results, call);
   };
-}
-
-function changesOf({ hosts, addresses }: Call): Change[] {
-  const changes: Change[] = [];
-  for (const { name, ttl } of hosts) {
-    for (const address of addresses) {
-      changes.push({ name, type: recordType(address), ttl, address });
-    }
-  }
-  return changes;
 }

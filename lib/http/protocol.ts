@@ -1,6 +1,7 @@
 /** What a protocol is: how a request asks for updates, and how the results are reported. */
 
 import type { Address } from "../address.ts";
+import { type Change, recordType } from "../change.ts";
 import type { Client, Host } from "../clients.ts";
 import type { Result } from "../dns/updater.ts";
 import type { Answer } from "./answer.ts";
@@ -17,8 +18,27 @@ export interface Call {
 }
 
 export interface Protocol {
-  /** What a GET request asks for, or the answer if nothing has to be updated. */
-  parse(request: HttpRequest, caller: Caller): Call | Answer;
+  /** The key in a request, as it was sent; "" if there is none. */
+  keyOf(request: HttpRequest): string;
+  /**
+   * What a GET request asks for, or the answer if nothing has to be updated.
+   *
+   * @param known who has the request's key, where that is known already
+   */
+  parse(request: HttpRequest, caller: Caller, known?: Client): Call | Answer;
   /** @param results one per record: of the first host for each address, then of the next host */
   respond(results: readonly Result[], call: Call): Answer;
+  /** The answer where it was not possible to find out what is asked for. */
+  refuse(result: "FAIL" | "BUSY"): Answer;
+}
+
+/** The records that a call asks for, in the order in which results are told. */
+export function changesOf({ hosts, addresses }: Call): Change[] {
+  const changes: Change[] = [];
+  for (const { name, ttl } of hosts) {
+    for (const address of addresses) {
+      changes.push({ name, type: recordType(address), ttl, address });
+    }
+  }
+  return changes;
 }

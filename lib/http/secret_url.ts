@@ -3,7 +3,7 @@
 import { STATUS_CODE } from "@std/http/status";
 import { unusable } from "../address.ts";
 import { isTakenFrom, refusal } from "../client_limits.ts";
-import type { ClientList } from "../clients.ts";
+import { type ClientList, digest, keyId } from "../clients.ts";
 import type { Result } from "../dns/updater.ts";
 import type { Answer } from "./answer.ts";
 import type { Protocol } from "./protocol.ts";
@@ -33,14 +33,15 @@ const WORST_FIRST: Result[] = ["FAIL", "BUSY", "OK", "UPTODATE"];
 
 export function createSecretUrl({ clients, warn }: SecretUrlOptions): Protocol {
   return {
-    parse(request, caller) {
+    keyOf: ({ target }) => keyOf(target),
+    parse(request, caller, known) {
       // A key that is not taken from there is one that nobody has.
       const find = (key: string) => {
         const client = clients.find(key);
         return isTakenFrom(client?.limits, caller.address) ? client : undefined;
       };
       let key = keyOf(request.target);
-      let client = key === "" ? undefined : find(key);
+      let client = known ?? (key === "" ? undefined : find(key));
       // Some routers insist on a query string, be it an empty one.
       if (client === undefined && key !== "" && key.indexOf("?") === key.length - 1) {
         key = key.slice(0, -1);
@@ -58,12 +59,17 @@ export function createSecretUrl({ clients, warn }: SecretUrlOptions): Protocol {
       if (client === undefined) return { status: STATUS_CODE.OK, body: address.text };
       const problem = unusable(address) ?? refusal(client.limits, address);
       if (problem !== undefined) {
-        warn(`key ${clients.idOf(key)}: address ${address.text} refused (${problem})`);
+        warn(
+          `key ${
+            clients.idOf(key) ?? keyId(digest(key))
+          }: address ${address.text} refused (${problem})`,
+        );
         return ANSWERS.FAIL;
       }
       return { client, hosts: client.hosts, addresses: [address] };
     },
     respond: (results) => ANSWERS[WORST_FIRST.find((result) => results.includes(result))!],
+    refuse: (result) => ANSWERS[result],
   };
 }
 
