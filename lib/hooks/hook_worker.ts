@@ -3,14 +3,7 @@
  * started anew if it does not come back. Nobody waits for it longer than the timeout.
  */
 
-import {
-  type Argument,
-  type FromWorker,
-  type HookName,
-  type Place,
-  type Returned,
-  type Thrown,
-} from "./messages.ts";
+import type { Argument, FromWorker, HookName, Place, Returned, Thrown } from "./messages.ts";
 
 export interface HookWorkerOptions {
   /** The module, an absolute path. */

@@ -12,8 +12,8 @@ import { limitRate, type Log } from "../log.ts";
 import { checkCommands } from "./commands.ts";
 import { type Exports, HookBusy, HookFailure, HookWorker } from "./hook_worker.ts";
 import {
-  type Argument,
   type HeaderList,
+  type HookArguments,
   type HookName,
   HOOKS,
   type Returned,
@@ -169,9 +169,9 @@ export class Hooks {
     this.#worker.close();
   }
 
-  async #call<T>(
-    name: HookName,
-    args: readonly Argument[],
+  async #call<Name extends HookName, T>(
+    name: Name,
+    args: HookArguments[Name],
     key: string,
     check: (returned: NonNullable<Returned>) => T,
   ): Promise<T | undefined> {

@@ -14,6 +14,13 @@ export const MAX_STRING = 4096;
 /** Headers as they can be sent to the worker, which makes web Headers of them. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
 
+/** What each hook is called with, in order. */
+export interface HookArguments {
+  readonly getIp: readonly [sourceIp: string, headers: HeaderList, key: string];
+  readonly getHost: readonly [key: string, ip: string];
+  readonly nsupdateCommands: readonly [host: string, ip: string, headers: HeaderList];
+}
+
 export type Argument = string | HeaderList;
 
 export type ToWorker =
