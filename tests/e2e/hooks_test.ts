@@ -3,7 +3,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ROOT } from "../../tools/deno.ts";
 import { freePort, type Named, startNamed } from "../../tools/named.ts";
-import { curl, Sftdyn, sftdyn, until, withFolder } from "./sftdyn.ts";
+import { block } from "./readme.ts";
+import { curl, run, Sftdyn, sftdyn, until, withFolder } from "./sftdyn.ts";
 
 const CONTRIB = `${ROOT}/contrib/hooks`;
 const KEY = "0123456789abcdef-secret";
@@ -212,6 +213,36 @@ Deno.test("nothing in a hook ends the server, and what hangs stops nobody for lo
     await until("an answer", async () => await get(KEY) === "200 UPTODATE");
     assertEquals(await get(""), "200 127.0.0.1");
   }, { settings: "timeout = 1" });
+});
+
+Deno.test("without free descriptors, hooks are FAIL until there are some again", async () => {
+  const text =
+    `export const getHost = (key) => { if (key === "loop") for (;;); return "${HOST}"; };`;
+  await withHooks(text, async ({ program, get }) => {
+    assertEquals(await get(KEY), "200 OK");
+    const limit = async (files: number) => {
+      const args = ["prlimit", "--pid", `${program.pid}`, `--nofile=${files}:`] as const;
+      assertEquals((await run(args)).code, 0);
+    };
+    const open = [...Deno.readDirSync(`/proc/${program.pid}/fd`)].length;
+    await limit(open + 10);
+    assertEquals(await get("loop"), "500 FAIL");
+    await program.logged(/warning: .*started anew: a hook did not return$/m);
+    assertEquals(await get(KEY), "500 FAIL");
+    await program.logged(/error: .*getHost: too many files are open to start it$/m);
+    assertEquals(await get(""), "200 127.0.0.1");
+    await limit(1024);
+    await until("an answer", async () => await get(KEY) === "200 UPTODATE");
+  }, { settings: "timeout = 1" });
+});
+
+Deno.test("the README's hooks are read as they are meant", async () => {
+  await withHooks(block("export function getHost(key)"), async ({ named, get }) => {
+    assertEquals(await get("pc.correct-horse-battery-staple"), "200 OK");
+    assertEquals(await named.dig("pc.dyn.example", "A"), ["127.0.0.1"]);
+    assertEquals(await get("pc.wrong"), "403 BADKEY");
+    assertEquals(await get("correct-horse-battery-staple"), "403 BADKEY");
+  });
 });
 
 Deno.test("SIGHUP loads changed hooks, and a faulty one changes nothing", async () => {
