@@ -35,12 +35,16 @@ export interface UpdaterOptions extends UpdaterSettings {
   maxWaiting?: number;
   /** Requests that may wait for one record. */
   maxWaiters?: number;
+  /** Records that something is known of. */
+  maxRecords?: number;
   /** Milliseconds, of a clock that nobody sets. */
   now?: () => number;
 }
 
 const MAX_WAITING = 10_000;
 const MAX_WAITERS = 64;
+/** Half a KB each. */
+const MAX_RECORDS = 400_000;
 /** Lines that the log gets a second when changes fail. */
 const MAX_FAILURES = 50;
 /** Messages at a time that find their zone. */
@@ -64,7 +68,7 @@ interface Found {
 
 export class Updater {
   #options: Required<UpdaterOptions>;
-  /** By name and type: as many as the configuration has hosts, twice. */
+  /** By name and type: as many as the configuration and hooks have hosts, twice. */
   readonly #records = new Map<string, HostRecord>();
   readonly #queues = new Map<string, ZoneQueue>();
   readonly #finding: Lane<HostRecord>;
@@ -82,6 +86,7 @@ export class Updater {
     this.#options = {
       maxWaiting: MAX_WAITING,
       maxWaiters: MAX_WAITERS,
+      maxRecords: MAX_RECORDS,
       now: () => performance.now(),
       ...options,
     };
@@ -141,8 +146,21 @@ export class Updater {
   #record(name: Hostname, type: HostRecord["type"]): HostRecord {
     const key = keyOf(name, type);
     let record = this.#records.get(key);
-    if (record === undefined) this.#records.set(key, record = new HostRecord(name, type));
+    if (record === undefined) {
+      if (this.#records.size >= this.#options.maxRecords) this.#forgetSome();
+      this.#records.set(key, record = new HostRecord(name, type));
+    }
     return record;
+  }
+
+  /** Forgets some of the oldest that nobody waits for: they are asked for again. */
+  #forgetSome(): void {
+    const { now, minInterval, maxRecords } = this.#options;
+    let left = Math.ceil(maxRecords / 10);
+    for (const [key, record] of this.#records) {
+      if (left-- === 0) break;
+      if (isIdle(record) && now() - record.triedAt >= minInterval) this.#records.delete(key);
+    }
   }
 
   /**
@@ -165,8 +183,7 @@ export class Updater {
       if (isKept(record.name)) continue;
       // Another may change it from now on.
       record.known = undefined;
-      const isIdle = record.pending === undefined && !record.isBusy && !record.isInDoubt;
-      if (isIdle) this.#records.delete(key);
+      if (isIdle(record)) this.#records.delete(key);
     }
   }
 
@@ -385,10 +402,13 @@ export class Updater {
     if ("items" in part) {
       const records = part.items.map(({ record }) => record);
       const pause = this.#messages.pause(part.kind, records, queue.name);
-      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+      if (pause > 0) await passed(pause);
       return await this.#send(queue, part.kind, part.items, part.siblings);
     }
     const { record } = part;
+    const { commands } = record.pending!;
+    const pause = commands === undefined ? 0 : this.#messages.pauseOf(commands);
+    if (pause > 0) await passed(pause);
     if (this.#isStill(record, "set")) {
       await this.#send(queue, "set", [this.#item(record, "set")], { broken: 0 });
     } else this.#release(record);
@@ -691,6 +711,15 @@ export class Updater {
     this.#waiting--;
     for (const resolve of waiters) resolve(result);
   }
+}
+
+function passed(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms));
+}
+
+/** Whether nothing is done with it, or may yet happen to it. */
+function isIdle({ pending, isBusy, isInDoubt }: HostRecord): boolean {
+  return pending === undefined && !isBusy && !isInDoubt;
 }
 
 function keyOf(name: Hostname, type: HostRecord["type"]): string {

@@ -138,6 +138,8 @@ Object.assign(Deno, { exit: cannotEnd });
 scope.close = cannotEnd;
 // A permission that a worker gives up is gone for the whole program.
 delete (Deno as { permissions?: unknown }).permissions;
+// Where no descriptor is free for a worker, Deno ends the whole program.
+delete (globalThis as { Worker?: unknown }).Worker;
 
 // What is printed belongs into the log, and no more of it than anybody reads.
 const print = limitRate((text) => {

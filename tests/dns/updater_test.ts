@@ -548,3 +548,16 @@ Deno.test("commands that come while a change without any waits are sent alone, t
     assertEquals(sent, [1]);
   }, { known: configured(ZONE) });
 });
+
+Deno.test("of very many records the oldest are forgotten, and asked for again", async () => {
+  await withWorld(async ({ server, updater, set }) => {
+    for (let i = 0; i < 25; i++) await set(host(i), "192.0.2.1");
+    const known = all(25, (i) => updater.isKnown(change(host(i), "192.0.2.1")));
+    assertEquals(known.slice(0, 4), [false, false, false, false]);
+    assertEquals(known.slice(-10), all(10, () => true));
+    assert([...updater.names()].length <= 20);
+    const sets = server.count("set");
+    assertEquals(await set(host(0), "192.0.2.1"), "UPTODATE");
+    assertEquals(server.count("set"), sets);
+  }, { known: configured(ZONE), maxRecords: 20 });
+});
