@@ -212,7 +212,7 @@ Deno.test("nothing in a hook ends the server, and what hangs stops nobody for lo
     await program.logged(/warning: .*my hooks\.js: started anew: a hook did not return$/m);
     await until("an answer", async () => await get(KEY) === "200 UPTODATE");
     assertEquals(await get(""), "200 127.0.0.1");
-  }, { settings: "timeout = 1" });
+  }, { settings: "timeout = 3" });
 });
 
 Deno.test("without free descriptors, hooks are FAIL until there are some again", async () => {
@@ -233,7 +233,7 @@ Deno.test("without free descriptors, hooks are FAIL until there are some again",
     assertEquals(await get(""), "200 127.0.0.1");
     await limit(1024);
     await until("an answer", async () => await get(KEY) === "200 UPTODATE");
-  }, { settings: "timeout = 1" });
+  }, { settings: "timeout = 3" });
 });
 
 Deno.test("the README's hooks are read as they are meant", async () => {
@@ -273,12 +273,12 @@ Deno.test("a start and check name what is wrong with hooks", async () => {
     const write = (text: string) => Deno.writeTextFile(`${folder}/hooks.js`, text);
     await Deno.writeTextFile(
       `${folder}/sftdyn.toml`,
-      `http = "127.0.0.1:${freePort()}"\nnameserver = "127.0.0.1:1"\ntimeout = 2\n` +
+      `http = "127.0.0.1:${freePort()}"\nnameserver = "127.0.0.1:1"\ntimeout = 4\n` +
         'hooks = "hooks.js"\n',
     );
     const table: [text: string, said: RegExp][] = [
       ["const a = 1;\nexport function getHost( {", /hooks\.js: line \d, column \d+: SyntaxError/],
-      ["for (;;);", /hooks\.js: it could not be loaded in 2 s/],
+      ["for (;;);", /hooks\.js: it could not be loaded in 4 s/],
       [
         "export const getHsot = () => 1;",
         /hooks\.js: "getHsot" is no hook, did you mean "getHost"/,
