@@ -8,8 +8,10 @@ import type { Argument, FromWorker, HookName, Place, Returned, Thrown } from "./
 export interface HookWorkerOptions {
   /** The module, an absolute path. */
   file: string;
-  /** Milliseconds for a call, and for loading. */
+  /** Milliseconds for a call. */
   timeout: number;
+  /** Milliseconds for loading: as many, but ten seconds at least. */
+  loadTimeout?: number;
   onPrinted: (text: string) => void;
   /** Something was thrown that nobody waited for. */
   onStray: (place: Place | undefined) => void;
@@ -48,6 +50,8 @@ interface Call {
 export type Exports = Readonly<Record<string, string>>;
 
 const MAX_WAITING = 256;
+/** Milliseconds: a busy machine takes its time, and a request does not wait for it. */
+const LOAD_TIME = 10_000;
 const PATIENCE = 1000;
 /** Calls that were given up and may still be under way; with more, it is started anew. */
 const MAX_LATE = 100;
@@ -75,6 +79,7 @@ export class HookWorker {
 
   constructor(options: HookWorkerOptions) {
     this.#options = {
+      loadTimeout: Math.max(options.timeout, LOAD_TIME),
       createWorker,
       maxWaiting: MAX_WAITING,
       patience: PATIENCE,
@@ -149,10 +154,10 @@ export class HookWorker {
       if (this.#worker === worker) this.#restart("it ended by itself");
     };
     worker.postMessage({ kind: "load", url: this.#url, begun: this.#begun });
-    const { timeout } = this.#options;
+    const { loadTimeout } = this.#options;
     this.#loadTimer = setTimeout(
-      () => this.#notLoaded(failure(`it could not be loaded in ${timeout / 1000} s`)),
-      timeout,
+      () => this.#notLoaded(failure(`it could not be loaded in ${loadTimeout / 1000} s`)),
+      loadTimeout,
     );
   }
 

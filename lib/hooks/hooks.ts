@@ -25,8 +25,10 @@ export type { HeaderList };
 export interface HooksOptions {
   /** The module, an absolute path. */
   file: string;
-  /** Milliseconds that loading it, or a call, may take. */
+  /** Milliseconds that a call may take. */
   timeout: number;
+  /** Milliseconds that loading it may take. */
+  loadTimeout?: number;
   log: Pick<Log, "error" | "warning" | "info">;
   /** Calls that may wait. */
   maxWaiting?: number;

@@ -262,7 +262,11 @@ Deno.test("a trusted proxy's connection is kept, and its half is closed after th
         `${url}${KEY}`,
         `${url}nobody`,
       ]);
-      assertEquals(stderr.match(/Re-using existing connection/g)?.length, 2, stderr);
+      assertEquals(
+        stderr.match(/Re-using existing (http: |https: )?connection/g)?.length,
+        2,
+        stderr,
+      );
       const conn = await open(victim, scheme);
       await send(conn, `GET /${KEY} HTTP/1.1\r\nX-Forwarded-For: 192.0.2.9\r\n\r\n`);
       await conn.closeWrite();
