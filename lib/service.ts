@@ -64,8 +64,8 @@ export async function startService(
     log,
   });
 
-  function handlerFor({ clients, trustedProxies, proxyHeader }: Config): Handler {
-    return createHandler({ clients, trustedProxies, proxyHeader, updater: updaters, log });
+  function handlerFor({ clients, trustedProxies, proxyHeader, dyndns2 }: Config): Handler {
+    return createHandler({ clients, trustedProxies, proxyHeader, dyndns2, updater: updaters, log });
   }
 
   /** Changes come one after the other; one that fails is a line in the log. */

@@ -1,13 +1,14 @@
 /** Request to answer: a protocol says what is asked for, the updater does it. */
 
 import { STATUS_CODE } from "@std/http/status";
-import { type Change, recordType } from "../change.ts";
 import type { ClientList } from "../clients.ts";
 import type { Updater } from "../dns/updater.ts";
+import type { Dyndns2Settings } from "../dyndns2_settings.ts";
 import { limitRate, type Log } from "../log.ts";
 import type { Answer } from "./answer.ts";
-import { Callers, type CallersOptions } from "./client_address.ts";
-import type { Call } from "./protocol.ts";
+import { type Caller, Callers, type CallersOptions } from "./client_address.ts";
+import { createDyndns2 } from "./dyndns2.ts";
+import { type Call, changesOf, type Protocol } from "./protocol.ts";
 import type { HttpRequest } from "./request_head.ts";
 import { createSecretUrl } from "./secret_url.ts";
 
@@ -15,6 +16,8 @@ export interface HandlerOptions extends CallersOptions {
   clients: Pick<ClientList, "find" | "idOf">;
   updater: Pick<Updater, "set">;
   log: Pick<Log, "warning">;
+  /** undefined: not spoken. */
+  dyndns2?: Dyndns2Settings | undefined;
 }
 
 /** @param from the address of the connection's other end */
@@ -29,33 +32,37 @@ const NOT_ALLOWED: Answer = {
 const MAX_WARNINGS = 10;
 
 export function createHandler(
-  { clients, updater, log, trustedProxies, proxyHeader }: HandlerOptions,
+  { clients, updater, log, trustedProxies, proxyHeader, dyndns2 }: HandlerOptions,
 ): Handler {
   const warn = limitRate(log.warning, {
     most: MAX_WARNINGS,
     summary: (count) => `${count} more requests were refused just now`,
   });
   const callers = new Callers({ trustedProxies, proxyHeader });
-  const protocol = createSecretUrl({ clients, warn });
+  const secretUrl = createSecretUrl({ clients, warn });
+  const byPath = dyndns2 && createDyndns2({ clients, warn, ...dyndns2 });
 
   return (request, from) => {
     if (request.method !== "GET") return NOT_ALLOWED;
-    const call = protocol.parse(request, callers.find(from, request));
+    const caller = callers.find(from, request);
+    // A key comes first, whatever it looks like.
+    if (byPath?.isFor(request.target) && !secretUrl.hasKey(request, caller)) {
+      return answer(byPath, request, caller);
+    }
+    return answer(secretUrl, request, caller);
+  };
+
+  function answer<OwnCall extends Call>(
+    protocol: Protocol<OwnCall>,
+    request: HttpRequest,
+    caller: Caller,
+  ): Answer | Promise<Answer> {
+    const call = protocol.parse(request, caller);
     if ("status" in call) return call;
     // Most requests change nothing: their results are no promise, and it costs time to make one.
     const results = updater.set(changesOf(call));
     return results instanceof Promise
       ? results.then((results) => protocol.respond(results, call))
       : protocol.respond(results, call);
-  };
-}
-
-function changesOf({ hosts, addresses }: Call): Change[] {
-  const changes: Change[] = [];
-  for (const { name, ttl } of hosts) {
-    for (const address of addresses) {
-      changes.push({ name, type: recordType(address), ttl, address });
-    }
   }
-  return changes;
 }

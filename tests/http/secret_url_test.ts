@@ -3,7 +3,8 @@ import { parseAddress, parseNetwork } from "../../lib/address.ts";
 import type { ClientLimits } from "../../lib/client_limits.ts";
 import { Clients, digest, keyId } from "../../lib/clients.ts";
 import { parseHostname } from "../../lib/hostname.ts";
-import { createSecretUrl, keyOf } from "../../lib/http/secret_url.ts";
+import { keyOf } from "../../lib/http/request_key.ts";
+import { createSecretUrl } from "../../lib/http/secret_url.ts";
 import { belowFrom } from "../support.ts";
 
 Deno.test("keyOf() is the target as it was sent, without the slashes at its beginning", () => {

@@ -2,7 +2,14 @@
 
 import { STATUS_CODES } from "node:http";
 
-type Name = "OK" | "Forbidden" | "MethodNotAllowed" | "InternalServerError" | "ServiceUnavailable";
+type Name =
+  | "OK"
+  | "BadRequest"
+  | "Unauthorized"
+  | "Forbidden"
+  | "MethodNotAllowed"
+  | "InternalServerError"
+  | "ServiceUnavailable";
 
 export const STATUS_CODE = Object.fromEntries(
   Object.entries(STATUS_CODES).map(([code, text]) => [text!.replaceAll(" ", ""), Number(code)]),
