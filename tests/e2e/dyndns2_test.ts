@@ -2,7 +2,7 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { withServed } from "./served.ts";
-import { curl, raw } from "./sftdyn.ts";
+import { curl, raw, run, sftdyn } from "./sftdyn.ts";
 
 const KEY = "qqqsecret-of-the-router";
 const OWN = "qqqsecret-own";
@@ -102,5 +102,20 @@ Deno.test("dyndns2: heads of HTTP/1.0, and hostile ones, are answered", async ()
       assertMatch(await raw(http, request), answer, `${request}`.slice(0, 80));
     }
     assertEquals(await named.dig("home.dyn.example", "A"), ["192.0.2.1"]);
+  });
+});
+
+Deno.test("what `sftdyn key --dyndns2` prints is a configuration and a request that work", async () => {
+  const { code, stdout } = await sftdyn(["key", "--dyndns2", "home.dyn.example"]);
+  assertEquals(code, 0);
+  const [client] = /^"[0-9a-f]{40}" = .*$/m.exec(stdout)!;
+  const [request] = /^curl .*$/m.exec(stdout)!;
+  await withServed(`dyndns2 = true\n[clients]\n${client}`, async ({ named, folder, https }) => {
+    const command = request.replace("dyn.example:4443", `127.0.0.1:${https}`)
+      .replace("curl", `curl --cacert ${folder}/cert.pem`);
+    const env = { no_proxy: "*" };
+    assertEquals((await run(["sh", "-c", command], { env })).stdout, "good 127.0.0.1");
+    assertEquals((await run(["sh", "-c", command], { env })).stdout, "nochg 127.0.0.1");
+    assertEquals(await named.dig("home.dyn.example", "A"), ["127.0.0.1"]);
   });
 });

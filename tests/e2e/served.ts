@@ -16,10 +16,14 @@ export interface Served {
   https: number;
 }
 
-/** @param config its settings, and its clients with their header */
+/**
+ * @param config its settings, and its clients with their header
+ * @param more where it serves HTTP, too
+ */
 export async function withServed(
   config: string,
   body: (served: Served) => Promise<void>,
+  more: string[] = [],
 ): Promise<void> {
   const named = await startNamed();
   try {
@@ -28,7 +32,7 @@ export async function withServed(
       const [http, https] = [freePort(), freePort()];
       await Deno.writeTextFile(
         `${folder}/sftdyn.toml`,
-        `http = ["127.0.0.1:${http}", "[::1]:${http}"]
+        `http = ${JSON.stringify([`127.0.0.1:${http}`, `[::1]:${http}`, ...more])}
 https = ["127.0.0.1:${https}", "[::1]:${https}"]
 cert = "cert.pem"
 key = "key.pem"
@@ -38,7 +42,8 @@ ${config}
 `,
         { mode: 0o600 },
       );
-      const program = await Sftdyn.start(["-v", `${folder}/sftdyn.toml`], { listeners: 4 });
+      const listeners = 4 + more.length;
+      const program = await Sftdyn.start(["-v", `${folder}/sftdyn.toml`], { listeners });
       try {
         await body({ named, program, folder, http, https });
       } finally {

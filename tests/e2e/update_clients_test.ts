@@ -215,3 +215,54 @@ for (const scheme of SCHEMES) {
     });
   });
 }
+
+/** Where its plugin for dyndns2 finds the server that it was made for: at port 80 of that name. */
+const DYNDNS = { hostname: "127.9.9.9", port: 80 };
+
+/** Whether one process can be told another address of a name, and that port is free. */
+async function canStandIn(): Promise<boolean> {
+  if (Deno.uid() !== 0 || (await run(["unshare", "--mount", "true"])).code !== 0) return false;
+  try {
+    Deno.listen(DYNDNS).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test({
+  name: "inadyn's own plugin for dyndns2, which routers have: first, again, a wrong key",
+  ignore: !await canStandIn(),
+  async fn() {
+    const place = `${DYNDNS.hostname}:${DYNDNS.port}`;
+    await withServed(CONFIG, async ({ named, folder, program }) => {
+      const names = "members.dyndns.org checkip.dyndns.org";
+      await Deno.writeTextFile(`${folder}/hosts`, `${DYNDNS.hostname} ${names}\n`);
+      const ask = async (password: string) => {
+        await Deno.remove(`${folder}/inadyn`, { recursive: true }).catch(() => {});
+        await writeInadyn(
+          folder,
+          `verify-address = false
+provider dyndns.org {
+    ssl      = false
+    username = home
+    password = ${password}
+    hostname = home.dyn.example
+}
+`,
+        );
+        const script = 'mount --bind "$0/hosts" /etc/hosts && exec "$@" --once';
+        const command = ["sh", "-c", script, folder, ...inadynCommand(folder)];
+        const ran = await run(["unshare", "--mount", ...command]);
+        return `${ran.stdout}${ran.stderr}exit ${ran.code}`;
+      };
+      for (let i = 0; i < 2; i++) {
+        const said = await ask(KEY);
+        assertMatch(said, /Successful alias table update for home\.dyn\.example[^]*exit 0$/);
+        assertEquals(program.count(/info: home\.dyn\.example A /g), 1);
+      }
+      assertEquals(await named.dig("home.dyn.example", "A"), ["127.0.0.1"]);
+      assertMatch(await ask(`${KEY}x`), /Authentication failure\nexit [1-9]/);
+    }, [place]);
+  },
+});
