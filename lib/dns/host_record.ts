@@ -17,6 +17,10 @@ export interface Pending {
   hasRetried: boolean;
   /** When its zone was found for it. */
   foundAt: number;
+  /** Those that are to be set in one UPDATE with it, and it. */
+  together?: ReadonlySet<HostRecord> | undefined;
+  /** It can be set as soon as all of these can. */
+  isReady?: boolean;
   readonly waiters: ((result: Result) => void)[];
 }
 
@@ -59,6 +63,11 @@ export class HostRecord {
   timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly name: Hostname, readonly type: AddressType) {}
+
+  /** Whether it can be set, and waits for others that cannot yet. */
+  get isHeld(): boolean {
+    return this.pending?.isReady === true && !this.isBusy && this.timer === undefined;
+  }
 
   get text(): string {
     return `${this.name} ${this.type}`;

@@ -17,6 +17,9 @@ async function records(named: Named, name: string): Promise<string[]> {
   return [...await named.dig(name, "A"), ...await named.dig(name, "AAAA")];
 }
 
+const serial = async (named: Named) =>
+  Number((await named.dig("dyn.example", "SOA"))[0]!.split(" ")[2]);
+
 Deno.test("a request names the addresses of its hosts, and what it does not name stays", async () => {
   await withServed(CLIENTS, async ({ named, program, folder, http, https }) => {
     const host = "home.dyn.example";
@@ -83,3 +86,25 @@ Deno.test("a key that may name nothing, or has a query of its own, is looked up 
     for (const host of ["a", "b"]) assertEquals(await records(named, `${host}.dyn.example`), []);
   });
 });
+
+for (const zones of ["", '[zones."dyn.example"]\n']) {
+  const how = zones === "" ? "that must be found" : "of the configuration";
+  Deno.test(`both families go in one UPDATE, in a zone ${how}`, async () => {
+    await withServed(zones + CLIENTS, async ({ named, program, http }) => {
+      const update = (query: string) => curl(`http://127.0.0.1:${http}/${KEY}?${query}`);
+      let before = await serial(named);
+      const queries = [
+        "myip=192.0.2.1,2001:db8::1",
+        "myip=192.0.2.2,2001:db8::2",
+        "myip=192.0.2.3,2001:db8::3",
+        "offline=YES",
+      ];
+      for (const query of queries) {
+        assertEquals([query, await update(query)], [query, "200 OK"]);
+        const after = await serial(named);
+        assertEquals([query, after - before], [query, 1], program.log());
+        before = after;
+      }
+    });
+  });
+}
