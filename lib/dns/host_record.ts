@@ -21,6 +21,8 @@ export interface Pending {
   together?: ReadonlySet<HostRecord> | undefined;
   /** It can be set as soon as all of these can. */
   isReady?: boolean;
+  /** Its zone was to be found once more before all of these could be set. */
+  wasAskedAgain?: boolean;
   readonly waiters: ((result: Result) => void)[];
 }
 

@@ -303,11 +303,28 @@ export class Updater {
     const { together } = record.pending!;
     if (together !== undefined) {
       record.pending!.isReady = true;
-      if (!areReady(together)) return;
+      if (!areReady(together) || this.#askAgain(together)) return;
     }
     record.isBusy = true;
     this.#enqueueSet(record);
     this.#attendHeld(together);
+  }
+
+  /** Whether they are asked once more, which finds their zone, as they waited long since they were. */
+  #askAgain(together: ReadonlySet<HostRecord>): boolean {
+    const all = heldOf(together);
+    const mustFind = all.some((record) => {
+      const queue = this.#queueOf(record);
+      return queue === undefined || this.#mustFindZone(record, queue);
+    });
+    if (!mustFind || all.some(({ pending }) => pending!.wasAskedAgain)) return false;
+    for (const record of all) {
+      record.toSet = undefined;
+      record.pending!.isReady = false;
+      record.pending!.wasAskedAgain = true;
+    }
+    for (const record of all) this.#attend(record);
+    return true;
   }
 
   #enqueueSet(record: HostRecord): void {
@@ -386,6 +403,8 @@ export class Updater {
     record.toSet = undefined;
     record.pending = undefined;
     this.#waiting--;
+    // It may have been on its way before it had to wait for others.
+    this.#attendHeld(pending.together);
     return { record, change, pending };
   }
 
