@@ -1,6 +1,5 @@
 /** sftdyn: wires the parts together, and is the only place that exits. */
 
-import { check } from "./lib/check.ts";
 import { type Command, HELP, parseCommandLine, UsageError } from "./lib/cli.ts";
 import { ConfigError, loadConfig } from "./lib/config/config.ts";
 import { keyText, newKey, routerText } from "./lib/update_key.ts";
@@ -8,7 +7,6 @@ import { isJournal } from "./lib/journal.ts";
 import { ListenError } from "./lib/http/listener.ts";
 import { createLog } from "./lib/log.ts";
 import { Nsupdate, nsupdateVersion } from "./lib/dns/nsupdate.ts";
-import { ImportError, importPython } from "./lib/python/to_toml.ts";
 import { type Service, startService } from "./lib/service.ts";
 import project from "./deno.json" with { type: "json" };
 
@@ -53,7 +51,10 @@ async function origin(): Promise<string> {
   return `commit ${commit}, ${isTest ? "TEST BUILD, not for use, " : ""}`;
 }
 
+// What serves does not wait for modules that only other commands need.
+
 async function runImport(file: string): Promise<number> {
+  const { ImportError, importPython } = await import("./lib/python/to_toml.ts");
   try {
     console.log((await importPython(file)).trimEnd());
     return EXIT.done;
@@ -67,6 +68,7 @@ async function runImport(file: string): Promise<number> {
 type ConfigCommand = Command & { name: "serve" | "check" };
 
 async function runCheck({ file, overrides }: ConfigCommand): Promise<number> {
+  const { check } = await import("./lib/check.ts");
   const isGood = await check({
     file,
     load: () => loadConfig(file, overrides),

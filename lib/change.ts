@@ -13,6 +13,8 @@ export interface Change {
   readonly ttl: number;
   /** The only address of the RRset; undefined if there is to be none. */
   readonly address: Address | undefined;
+  /** What makes it so instead of the built-in commands: lines for nsupdate, already checked. */
+  readonly commands?: readonly string[] | undefined;
 }
 
 /** The type of the record that holds the address, or any of its family. */

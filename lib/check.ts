@@ -12,7 +12,9 @@ import { errorMessage } from "./error_message.ts";
 import { FileError, readText } from "./file.ts";
 import type { Hostname } from "./hostname.ts";
 import type { Certificate } from "./http/certificate.ts";
+import { Hooks, HooksError } from "./hooks/hooks.ts";
 import { dateText, expiryOf } from "./http/certificate_expiry.ts";
+import { oneLine } from "./log.ts";
 import type { Nameserver } from "./nameserver.ts";
 
 export interface CheckOptions {
@@ -72,6 +74,7 @@ async function checkAll(options: CheckOptions, report: Report): Promise<void> {
     checkCertificate(config.certificate, options.now?.() ?? new Date(), report);
   }
   await checkListeners(config, report);
+  if (config.hooks !== undefined) await checkHooks(config.hooks, config.timeout, report);
   for (const keyFile of keyFiles(config)) await checkTsigKey(keyFile, report);
   try {
     report.ok(`nsupdate ${await options.nsupdateVersion()}`);
@@ -132,13 +135,15 @@ export class Report {
 }
 
 async function checkFile(config: Config, report: Report): Promise<void> {
-  const { file, clients, http, https, clientFiles } = config;
+  const { file, clients, hooks, http, https, clientFiles } = config;
   const listeners = [
     ...http.map((endpoint) => `http ${endpointText(endpoint)}`),
     ...https.map((endpoint) => `https ${endpointText(endpoint)}`),
   ];
   report.ok(`${file}: ${listeners.join(", ")}; ${count(clients.size, "client")}`);
-  if (clients.size === 0) report.warning(`${file}: no clients: nobody can update anything`);
+  if (clients.size === 0 && hooks === undefined) {
+    report.warning(`${file}: no clients: nobody can update anything`);
+  }
   await checkKeys(config, report);
   for (const table of clientFiles?.tables ?? []) {
     report.ok(`${table.file}: ${count(table.clients.size, "client")} of these`);
@@ -188,6 +193,23 @@ function checkCertificate(certificate: Certificate, now: Date, report: Report): 
       `"${subject}": clients that do not have it refuse the connection; use the full chain ` +
       "(fullchain.pem). Fine if it is your own CA and the clients have its certificate",
   );
+}
+
+/** Loads them, as the server does. */
+async function checkHooks(file: string, timeout: number, report: Report): Promise<void> {
+  const log = {
+    error: (message: string) => report.error(message),
+    warning: (message: string) => report.warning(message),
+    info: (message: string) => report.print(`note: ${message}`),
+  };
+  try {
+    const hooks = await Hooks.load({ file, timeout, log });
+    hooks.close();
+    report.ok(`${file}: ${hooks.names.join(", ")}`);
+  } catch (error) {
+    if (!(error instanceof HooksError)) throw error;
+    for (const fault of error.faults) report.error(oneLine(`hooks: ${fault}`));
+  }
 }
 
 function keyFiles({ nameserver, zones }: Config): string[] {

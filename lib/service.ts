@@ -7,6 +7,7 @@ import { type Config, ConfigError } from "./config/config.ts";
 import { firstFault } from "./config/settings.ts";
 import { count } from "./count.ts";
 import { delay } from "./delay.ts";
+import { Hooks, HooksError } from "./hooks/hooks.ts";
 import { createHandler, type Handler } from "./http/handler.ts";
 import { listen, type Wanted } from "./http/listener.ts";
 import type { Log } from "./log.ts";
@@ -55,6 +56,7 @@ export async function startService(
   }: ServiceOptions,
 ): Promise<Service> {
   let config = await load();
+  let hooks = await loadHooks(config, log);
   warnOf(config, log);
   const updaters = new Updaters({ ...updatersSettings(config), log });
   let handler = handlerFor(config);
@@ -62,10 +64,21 @@ export async function startService(
     ...wanted(config),
     handler: (request, connection) => handler(request, connection),
     log,
+  }).catch((error) => {
+    hooks?.close();
+    throw error;
   });
 
-  function handlerFor({ clients, trustedProxies, proxyHeader, dyndns2 }: Config): Handler {
-    return createHandler({ clients, trustedProxies, proxyHeader, dyndns2, updater: updaters, log });
+  function handlerFor({ clients, trustedProxies, proxyHeader, dyndns2, ttlOf }: Config): Handler {
+    return createHandler({
+      clients,
+      trustedProxies,
+      proxyHeader,
+      dyndns2,
+      updater: updaters,
+      log,
+      hooked: hooks && { hooks, ttlOf, isKnown: (change) => updaters.isKnown(change) },
+    });
   }
 
   /** Changes come one after the other; one that fails is a line in the log. */
@@ -78,17 +91,25 @@ export async function startService(
 
   async function reload(): Promise<void> {
     const next = await load();
-    if (isStopping) return;
-    await listeners.update(wanted(next));
-    await apply(next, config.file);
+    // Also if the file is the same: what it imports may not be.
+    const nextHooks = await loadHooks(next, log);
+    try {
+      if (isStopping) return;
+      await listeners.update(wanted(next));
+      await apply(next, config.file, nextHooks);
+    } finally {
+      if (hooks !== nextHooks) nextHooks?.close();
+    }
     if (isStopping) return;
     certificateExpiry.reset();
     sayExpiry();
   }
 
-  /** Serves with other settings and clients, which are in `what`. */
-  async function apply(next: Config, what: string): Promise<void> {
+  /** Serves with other settings, clients and hooks, which are in `what`. */
+  async function apply(next: Config, what: string, nextHooks: Hooks | undefined): Promise<void> {
     await inSlices(updaters.reconfigure(updatersSettings(next), next.clients.names(), () => {
+      if (hooks !== nextHooks) hooks?.retire();
+      hooks = nextHooks;
       handler = handlerFor(next);
       config = next;
     }));
@@ -105,7 +126,7 @@ export async function startService(
     const clientFiles = await clientWatch.poll(config.clientFiles);
     if (clientFiles === undefined || isStopping) return;
     const { clients, paths } = clientFiles;
-    await apply({ ...config, clientFiles, clients }, paths.join(", "));
+    await apply({ ...config, clientFiles, clients }, paths.join(", "), hooks);
   }
 
   const certificateExpiry = new CertificateExpiry({ log });
@@ -136,11 +157,27 @@ export async function startService(
       isStopping = true;
       updaters.flush();
       await listeners.stop(grace);
+      hooks?.close();
       await updaters.close();
       // What is being read is read to its end, unless that does not come.
       await Promise.race([turn, delay(grace)]);
     },
   };
+}
+
+/**
+ * The hooks of a configuration, if it has some.
+ *
+ * @throws {ConfigError}
+ */
+async function loadHooks({ hooks: file, timeout }: Config, log: Log): Promise<Hooks | undefined> {
+  if (file === undefined) return undefined;
+  try {
+    return await Hooks.load({ file, timeout, log });
+  } catch (error) {
+    if (!(error instanceof HooksError)) throw error;
+    throw new ConfigError(error.faults);
+  }
 }
 
 /** What the update engines need of a configuration. */
@@ -155,8 +192,10 @@ function wanted(config: Config): Wanted {
   return { http, https, certificate, trustedProxies, maxConnections };
 }
 
-function warnOf({ file, clients }: Config, log: Log): void {
-  if (clients.size === 0) log.warning(`${file}: no clients: nobody can update`);
+function warnOf({ file, clients, hooks }: Config, log: Log): void {
+  if (clients.size === 0 && hooks === undefined) {
+    log.warning(`${file}: no clients: nobody can update`);
+  }
 }
 
 /** One line, whatever went wrong. */

@@ -65,6 +65,8 @@ function configOf(changes: Partial<Config> = {}): Config {
     proxyHeader: "X-Forwarded-For",
     clients: clientsOf(["a.dyn.example"]),
     clientFiles: undefined,
+    hooks: undefined,
+    ttlOf: () => 30,
     shortKeys: [],
     urlKeys: [],
     plainKeys: false,
@@ -285,6 +287,29 @@ Deno.test("check() looks at each file of clients as at the configuration", async
   assertEquals(isGood, true);
   // Each host was probed.
   assertEquals(lines.filter((line) => line.includes("can be set")).length, 3);
+});
+
+Deno.test("check() loads the hooks, and says what they print", async () => {
+  const text = 'console.log("hello"); export const getHost = () => {}, getIp = () => {};';
+  const hooks = await write("hooks.js", 0o644).then(async (file) => {
+    await Deno.writeTextFile(file, text);
+    return file;
+  });
+  const good = await checked({ hooks, clients: clientsOf() });
+  assertEquals(good.lines, [
+    `ok: ${FILE}: ${HTTP_TEXT}; 0 clients`,
+    `note: ${hooks} printed: hello`,
+    `ok: ${hooks}: getIp, getHost`,
+    NSUPDATE_LINE,
+  ]);
+  assertEquals([good.isGood, good.last], [true, "no errors"]);
+  await Deno.writeTextFile(hooks, "export const getHosts = 1, getIp = 2;");
+  const bad = await checked({ hooks });
+  assertEquals(bad.lines.slice(1, 3), [
+    `error: hooks: ${hooks}: "getHosts" is no hook, did you mean "getHost"?`,
+    `error: hooks: ${hooks}: "getIp" is no function, but of type number`,
+  ]);
+  assertEquals([bad.isGood, bad.last], [false, "2 errors"]);
 });
 
 Deno.test("check() looks at the certificate's dates", async () => {

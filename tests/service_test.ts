@@ -310,3 +310,45 @@ Deno.test("without clients_file, and with one that is new, a reload looks at it 
     assertEquals([await statusOf(running, "one"), await statusOf(running, "two")], [500, 403]);
   });
 });
+
+Deno.test("reload() has the hooks anew, keeps them if they are faulty, and takes them away", async () => {
+  await withService({}, async (running) => {
+    const { service, folder, write, lines } = running;
+    const writeHooks = (text: string) => Deno.writeTextFile(`${folder}/hooks.js`, text);
+    const reload = async (hooks = 'hooks = "hooks.js"') => {
+      await write("", hooks);
+      await service.reload();
+    };
+    await writeHooks('export const getHost = (key) => key === "a" ? "a.dyn.example" : null;');
+    await reload();
+    // No clients, but hooks.
+    assertMatch(lines.at(-1)!, /^info: reloaded /);
+    assertEquals([await statusOf(running, "a"), await statusOf(running, "b")], [500, 403]);
+    await writeHooks("export const getHost =");
+    await reload();
+    assertMatch(lines.at(-1)!, /^error: not reloaded, nothing has changed: .*hooks\.js: line 1,/);
+    assertEquals([await statusOf(running, "a"), await statusOf(running, "b")], [500, 403]);
+    await writeHooks('export const getHost = (key) => key === "b" ? "a.dyn.example" : null;');
+    await reload();
+    assertEquals([await statusOf(running, "a"), await statusOf(running, "b")], [403, 500]);
+    await reload("");
+    assertEquals([await statusOf(running, "a"), await statusOf(running, "b")], [403, 403]);
+    assertMatch(
+      lines.find((line) => line.startsWith("warning: ") && line.includes("no clients"))!,
+      /./,
+    );
+  });
+});
+
+Deno.test("a service whose hooks are faulty does not start, nor leaves any if it cannot listen", async () => {
+  await withService({}, async ({ folder, write }) => {
+    const log = createLog({ write: () => {} });
+    const load = () => loadConfig(`${folder}/sftdyn.toml`);
+    await write("", 'hooks = "hooks.js"');
+    await Deno.writeTextFile(`${folder}/hooks.js`, "export const getHosts = 1;");
+    const faulty = await assertRejects(() => startService({ load, log }), ConfigError);
+    assertMatch(faulty.message, /"getHosts" is no hook, did you mean "getHost"\?$/);
+    await Deno.writeTextFile(`${folder}/hooks.js`, "export const getHost = () => {};");
+    await assertRejects(() => startService({ load, log }), ListenError, "another program");
+  });
+});

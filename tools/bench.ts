@@ -245,6 +245,29 @@ const benches = {
     for (const server of [now, before]) await server.stop();
   },
 
+  /** What it costs to ask a function of the administrator's for each request. */
+  async hooks(named: Named, flags: string[]) {
+    const hooks = `${await temporaryFolder()}/hooks.js`;
+    await Deno.writeTextFile(
+      hooks,
+      'export const getHost = (key) => "h" + key.slice(3) + ".dyn.example";',
+    );
+    const without = await startSftdyn(named, flags, clientLines(HOSTS), AS_PROXY);
+    const settings = `hooks = "${hooks}"\n${AS_PROXY}`;
+    const sftdyn = await startSftdyn(named, flags, clientLines(HOSTS), settings);
+    for (const server of [sftdyn, without]) await meetAll(server);
+    const kinds: [string, (server: Server) => Promise<Load>][] = [
+      ["unchanged hosts", (server) => unchanged(server, 32, HOSTS)],
+      ["updates", (server) => update(server, 32, HOSTS)],
+    ];
+    for (const [kind, load] of kinds) {
+      const pairs = await inTurns(() => load(sftdyn), () => load(without));
+      const [ratio, detail] = compare(pairs, "perSecond");
+      report(`${kind} a second with a getHost, of those without`, ratio, "0.5", detail);
+    }
+    for (const server of [sftdyn, without]) await server.stop();
+  },
+
   async asks(named: Named, flags: string[]) {
     const settings = `recheck = 0\n${AS_PROXY}\n[zones."dyn.example"]`;
     const sftdyn = await startSftdyn(named, flags, clientLines(HOSTS), settings);

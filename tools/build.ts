@@ -15,6 +15,11 @@ export const DIST = `${ROOT}/dist`;
 const SOURCES = ["main.ts", "lib", "deno.json", "deno.lock", "tools/npm_std"];
 /** Embedded into the executable, which reads it for --version. */
 const BUILD_INFO = "dist/build.json";
+/**
+ * Each is one file in the executable: to load a hundred takes longer, and more memory.
+ * The worker, loaded when there are hooks, lies where the one file of main.ts looks for it.
+ */
+const BUNDLES = { "main.ts": "main.js", "lib/hooks/worker.ts": "worker.ts" } as const;
 
 async function main(args: string[]): Promise<number> {
   const [option, target, ...rest] = args;
@@ -56,7 +61,26 @@ export async function copySources(isTest: boolean): Promise<string> {
   await Deno.mkdir(`${folder}/dist`);
   await Deno.writeTextFile(`${folder}/${BUILD_INFO}`, JSON.stringify({ commit, isTest }));
   await Deno.utime(`${folder}/${BUILD_INFO}`, date, date);
+  for (const [source, file] of Object.entries(BUNDLES)) {
+    // By this Deno, not by the runtime's: it reads what both run.
+    await bundle(folder, source, file);
+    await Deno.utime(`${folder}/${file}`, date, date);
+  }
   return folder;
+}
+
+async function bundle(folder: string, source: string, file: string): Promise<void> {
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: ["bundle", "--quiet", "--check", ...await stdFlagsIn(folder), `--output=${file}`, source],
+    env: { NO_COLOR: "1" },
+    cwd: folder,
+  }).spawn().status;
+  if (!success) throw new Error(`${source} could not be bundled`);
+}
+
+/** The flags for @std, of the sources that were copied. */
+async function stdFlagsIn(folder: string): Promise<string[]> {
+  return (await stdFlags()).map((flag) => flag.replace(ROOT, folder));
 }
 
 async function copy(from: string, to: string, names: string[], date: Date): Promise<void> {
@@ -90,20 +114,23 @@ export async function compile(
   output: string,
   target: string | undefined,
   isTest: boolean,
-  entry = "main.ts",
+  entry: string = BUNDLES["main.ts"],
 ): Promise<boolean> {
   const args = [
     "compile",
     "--quiet",
-    ...(await stdFlags()).map((flag) => flag.replace(ROOT, folder)),
+    // What is bundled was checked, and has no types any more.
+    "--no-check",
+    ...await stdFlagsIn(folder),
     ...RUN_FLAGS,
     // Deno would let it import code from some hosts; nothing in it does.
     "--deny-import",
     // It would be read from the folder for temporary files, where anybody may have put another.
     "--no-code-cache",
-    // The tests have packages of their own. Deno 2.7, of the test runtime, embeds them all.
+    // The tests have packages of their own. Deno 2.7, of the test runtime, has no such option.
     ...(isTest ? [] : ["--exclude-unused-npm"]),
     `--include=${BUILD_INFO}`,
+    `--include=${BUNDLES["lib/hooks/worker.ts"]}`,
     ...(target === undefined ? [] : [`--target=${target}`]),
     `--output=${output}`,
     entry,

@@ -43,6 +43,10 @@ export interface Config extends ClientTable {
   readonly clients: ClientList;
   /** What `clients_file` names. */
   readonly clientFiles: ClientFiles | undefined;
+  /** The module of the hooks, an absolute path. */
+  readonly hooks: string | undefined;
+  /** Seconds that resolvers may cache the address of a host. */
+  readonly ttlOf: (name: Hostname) => number;
 }
 
 /** Settings from the command line, each as it was typed; they override the file's. */
@@ -89,6 +93,7 @@ export const NAMES = [
   "proxy_header",
   "dyndns2",
   "clients_file",
+  "hooks",
   "zones",
   "clients",
 ] as const;
@@ -152,7 +157,7 @@ class Loader {
     ttl = this.#faults.number(this.#setting("ttl"), TTL_RANGE) ?? DEFAULT_TTL;
     const nameserver: Nameserver = {
       endpoint: this.#endpoint(this.#setting("nameserver")),
-      keyFile: await this.#keyFile(this.#setting("nskeyfile")),
+      keyFile: await this.#readable(this.#setting("nskeyfile")),
     };
     zones = new Zones(await this.#readZones(nameserver, ttl));
     await inSlices(table.read(this.#toml.get("clients")));
@@ -173,6 +178,8 @@ class Loader {
       dyndns2: readDyndns2(this.#setting("dyndns2"), this.#faults),
       clients: clientFiles?.clients ?? table.clients,
       clientFiles,
+      hooks: await this.#readable(this.#setting("hooks")),
+      ttlOf,
       shortKeys: table.shortKeys,
       urlKeys: table.urlKeys,
       plainKeys: table.plainKeys,
@@ -252,8 +259,11 @@ class Loader {
     return relativeTo(this.file, path);
   }
 
-  /** A readable file's absolute path: nsupdate is started in another folder. */
-  async #keyFile(setting: Setting | undefined): Promise<string | undefined> {
+  /**
+   * A readable file's absolute path: nsupdate is started in another folder, and a
+   * module's address has no other.
+   */
+  async #readable(setting: Setting | undefined): Promise<string | undefined> {
     const path = this.#path(setting);
     if (path === undefined) return undefined;
     try {
@@ -312,7 +322,7 @@ class Loader {
         name,
         nameserver: {
           endpoint: this.#endpoint(inside("nameserver")) ?? above.endpoint,
-          keyFile: await this.#keyFile(inside("nskeyfile")) ?? above.keyFile,
+          keyFile: await this.#readable(inside("nskeyfile")) ?? above.keyFile,
         },
         ttl: this.#faults.number(inside("ttl"), TTL_RANGE) ?? ttl,
       });

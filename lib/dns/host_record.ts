@@ -13,6 +13,8 @@ export interface Pending {
   address: Address | undefined;
   /** Seconds. */
   ttl: number;
+  /** Lines for nsupdate in place of the built-in ones. */
+  commands: readonly string[] | undefined;
   /** Its zone was found anew because the nameserver said that it is elsewhere. */
   hasRetried: boolean;
   /** When its zone was found for it. */

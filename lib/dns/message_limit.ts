@@ -47,10 +47,13 @@ export class MessageLimit {
   pause(kind: MessageKind, records: readonly Sized[], zone: string): number {
     let compressed = 0;
     for (const record of records) compressed += compressedOctets(kind, record, zone);
-    if (compressed <= SMALL_OCTETS) return 0;
-    const now = this.#now();
-    this.#bigAt = Math.max(now, this.#bigAt + BIG_PAUSE);
-    return this.#bigAt - now;
+    return compressed <= SMALL_OCTETS ? 0 : this.#pauseOfBig();
+  }
+
+  /** As above, of a message with commands of its own: each has a record or less. */
+  pauseOf(commands: readonly string[]): number {
+    const octets = commands.reduce((sum, command) => sum + command.length, 0);
+    return octets <= SMALL_OCTETS ? 0 : this.#pauseOfBig();
   }
 
   /** Begins a message. */
@@ -69,6 +72,12 @@ export class MessageLimit {
       if (compressed > SMALL_OCTETS) this.#bigAt = this.#now();
       return true;
     };
+  }
+
+  #pauseOfBig(): number {
+    const now = this.#now();
+    this.#bigAt = Math.max(now, this.#bigAt + BIG_PAUSE);
+    return this.#bigAt - now;
   }
 }
 

@@ -486,7 +486,8 @@ function notAliasLine(name: Hostname): string {
   return `prereq nxrrset ${name}. CNAME\n`;
 }
 
-function setLines({ name, type, ttl, address }: Change): string {
+function setLines({ name, type, ttl, address, commands }: Change): string {
+  if (commands !== undefined) return `${notAliasLine(name)}${commands.join("\n")}\n`;
   const deletion = `update delete ${name}. ${type}\n`;
   if (address === undefined) return deletion;
   return `${notAliasLine(name)}${deletion}` +

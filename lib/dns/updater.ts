@@ -35,12 +35,16 @@ export interface UpdaterOptions extends UpdaterSettings {
   maxWaiting?: number;
   /** Requests that may wait for one record. */
   maxWaiters?: number;
+  /** Records that something is known of. */
+  maxRecords?: number;
   /** Milliseconds, of a clock that nobody sets. */
   now?: () => number;
 }
 
 const MAX_WAITING = 10_000;
 const MAX_WAITERS = 64;
+/** Half a KB each. */
+const MAX_RECORDS = 400_000;
 /** Lines that the log gets a second when changes fail. */
 const MAX_FAILURES = 50;
 /** Messages at a time that find their zone. */
@@ -64,7 +68,7 @@ interface Found {
 
 export class Updater {
   #options: Required<UpdaterOptions>;
-  /** By name and type: as many as the configuration has hosts, twice. */
+  /** By name and type: as many as the configuration and hooks have hosts, twice. */
   readonly #records = new Map<string, HostRecord>();
   readonly #queues = new Map<string, ZoneQueue>();
   readonly #finding: Lane<HostRecord>;
@@ -82,6 +86,7 @@ export class Updater {
     this.#options = {
       maxWaiting: MAX_WAITING,
       maxWaiters: MAX_WAITERS,
+      maxRecords: MAX_RECORDS,
       now: () => performance.now(),
       ...options,
     };
@@ -111,6 +116,13 @@ export class Updater {
     return areKnown ? results as Result[] : Promise.all(results);
   }
 
+  /** Whether the record is known to be so: set() would send nothing. */
+  isKnown({ name, type, ttl, address }: Change): boolean {
+    const record = this.#records.get(keyOf(name, type));
+    if (record === undefined || record.pending !== undefined || record.isBusy) return false;
+    return this.#isSo(record, addressText(address), ttl);
+  }
+
   /** Changes that wait for their record's interval are made now, and later ones at once. */
   flush(): void {
     this.#isFlushed = true;
@@ -135,10 +147,23 @@ export class Updater {
   }
 
   #record(name: Hostname, type: HostRecord["type"]): HostRecord {
-    const key = `${name} ${type}`;
+    const key = keyOf(name, type);
     let record = this.#records.get(key);
-    if (record === undefined) this.#records.set(key, record = new HostRecord(name, type));
+    if (record === undefined) {
+      if (this.#records.size >= this.#options.maxRecords) this.#forgetSome();
+      this.#records.set(key, record = new HostRecord(name, type));
+    }
     return record;
+  }
+
+  /** Forgets some of the oldest that nobody waits for: they are asked for again. */
+  #forgetSome(): void {
+    const { now, minInterval, maxRecords } = this.#options;
+    let left = Math.ceil(maxRecords / 10);
+    for (const [key, record] of this.#records) {
+      if (left-- === 0) break;
+      if (isIdle(record) && now() - record.triedAt >= minInterval) this.#records.delete(key);
+    }
   }
 
   /**
@@ -161,23 +186,33 @@ export class Updater {
       if (isKept(record.name)) continue;
       // Another may change it from now on.
       record.known = undefined;
-      const isIdle = record.pending === undefined && !record.isBusy && !record.isInDoubt;
-      if (isIdle) this.#records.delete(key);
+      if (isIdle(record)) this.#records.delete(key);
     }
   }
 
   /** @param wanted gets the record, if something must be done */
-  #set({ name, type, ttl, address }: Change, wanted: HostRecord[]): Result | Promise<Result> {
+  #set(
+    { name, type, ttl, address, commands }: Change,
+    wanted: HostRecord[],
+  ): Result | Promise<Result> {
     const record = this.#record(name, type);
     if (record.pending === undefined) {
       if (!record.isBusy && this.#isSo(record, addressText(address), ttl)) return "UPTODATE";
       if (this.#waiting >= this.#options.maxWaiting) return "BUSY";
       this.#waiting++;
-      record.pending = { address, ttl, hasRetried: false, foundAt: -Infinity, waiters: [] };
+      record.pending = {
+        address,
+        ttl,
+        commands,
+        hasRetried: false,
+        foundAt: -Infinity,
+        waiters: [],
+      };
     } else if (record.pending.waiters.length >= this.#options.maxWaiters) return "BUSY";
     const { pending } = record;
     pending.address = address;
     pending.ttl = ttl;
+    pending.commands = commands;
     this.#options.log.debug(`${record.text} will be set to ${addressText(address)}`);
     wanted.push(record);
     return new Promise<Result>((resolve) => pending.waiters.push(resolve));
@@ -343,8 +378,9 @@ export class Updater {
 
   #queueSetIn(queue: ZoneQueue, record: HostRecord): void {
     const isSuspicious = !record.isProven && queue.isSuspicious(this.#options.now());
+    const isOwn = record.pending!.commands !== undefined;
     if (record.wasRefused) queue.apart.addLow({ record });
-    else if (isSuspicious) queue.apart.add({ record });
+    else if (isSuspicious || isOwn) queue.apart.add({ record });
     else this.#join(queue, "set", record);
   }
 
@@ -378,6 +414,10 @@ export class Updater {
       if (!this.#isStill(record, kind)) {
         waiting.delete(record);
         this.#release(record);
+      } else if (kind === "set" && record.pending!.commands !== undefined) {
+        // It got them while it waited.
+        waiting.delete(record);
+        queue.apart.add({ record });
       } else if (!fits(record, queue.name)) break;
       else {
         waiting.delete(record);
@@ -397,7 +437,8 @@ export class Updater {
   #item(record: HostRecord, kind: MessageKind): Item {
     const { name, type } = record;
     const pending = record.pending!;
-    const change: Change = { name, type, ttl: pending.ttl, address: pending.address };
+    const { ttl, address, commands } = pending;
+    const change: Change = { name, type, ttl, address, ...(commands && { commands }) };
     if (kind === "ask") return { record, change, pending: undefined };
     record.triedAt = this.#options.now();
     record.toSet = undefined;
@@ -412,10 +453,13 @@ export class Updater {
     if ("items" in part) {
       const records = part.items.map(({ record }) => record);
       const pause = this.#messages.pause(part.kind, records, queue.name);
-      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+      if (pause > 0) await passed(pause);
       return await this.#send(queue, part.kind, part.items, part.siblings);
     }
     const { record } = part;
+    const { commands } = record.pending!;
+    const pause = commands === undefined ? 0 : this.#messages.pauseOf(commands);
+    if (pause > 0) await passed(pause);
     if (this.#isStill(record, "set")) {
       await this.#send(queue, "set", [this.#item(record, "set")], { broken: 0 });
     } else this.#release(record);
@@ -448,7 +492,11 @@ export class Updater {
     for (const item of items) this.#conclude(queue, kind, item, answer);
     if (answer.kind === "unreachable") this.#failAll(answer.reason);
     if (answer.kind === "late") queue.late(now());
-    if (answer.kind === "late" || answer.kind === "failed") this.#failQueue(queue, answer.reason);
+    // What commands of its own do to nsupdate tells nothing of the others.
+    const isOwn = answer.kind === "failed" && items.some(({ change }) => change.commands);
+    if (answer.kind === "late" || (answer.kind === "failed" && !isOwn)) {
+      this.#failQueue(queue, answer.reason);
+    }
   }
 
   /** Whether its zone must be found anew: the nameserver has no such zone, or not this name in it. */
@@ -504,7 +552,9 @@ export class Updater {
     else if (queue === undefined) {
       // A failure tells nothing of the others.
       if (answer.kind === "late") this.#failFinding(answer.reason);
-    } else if (answer.kind === "late" || answer.kind === "failed") {
+    } else if (
+      answer.kind === "late" || (answer.kind === "failed" && item.change.commands === undefined)
+    ) {
       this.#failQueue(queue, answer.reason);
     }
   }
@@ -632,24 +682,27 @@ export class Updater {
   }
 
   /** It was set. */
-  #made({ record, change: { address, ttl }, pending }: Item): void {
+  #made({ record, change: { address, ttl, commands }, pending }: Item): void {
     const { log, now, zones } = this.#options;
     const text = addressText(address);
     const reach = address === undefined ? undefined : local(address);
     const notes = [
       ...(reach === undefined ? [] : [reach]),
-      ...(record.before === text && record.ttl !== ttl ? [`ttl ${ttl}`] : []),
+      ...(commands === undefined && record.before === text && record.ttl !== ttl
+        ? [`ttl ${ttl}`]
+        : []),
+      ...(commands === undefined ? [] : ["own commands"]),
     ];
     const suffix = notes.length === 0 ? "" : ` (${notes.join(", ")})`;
     log.info(`${record.text} ${record.before} -> ${text}${suffix}`);
     record.before = text;
-    // As above.
-    record.known = record.isInDoubt ? undefined : {
+    // As above. And what commands of its own have made of it is asked for.
+    record.known = record.isInDoubt || commands !== undefined ? undefined : {
       address: text,
       at: now(),
       isPresumed: now() - record.foundAt >= JUST_FOUND && zones.of(record.name) === undefined,
     };
-    record.ttl = ttl;
+    record.ttl = commands === undefined ? ttl : undefined;
     record.isInDoubt = false;
     record.isProven = true;
     record.wasRefused = false;
@@ -738,6 +791,19 @@ function areReady(together: ReadonlySet<HostRecord>): boolean {
     if (pending?.together === together && !pending.isReady) return false;
   }
   return true;
+}
+
+function passed(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms));
+}
+
+/** Whether nothing is done with it, or may yet happen to it. */
+function isIdle({ pending, isBusy, isInDoubt }: HostRecord): boolean {
+  return pending === undefined && !isBusy && !isInDoubt;
+}
+
+function keyOf(name: Hostname, type: HostRecord["type"]): string {
+  return `${name} ${type}`;
 }
 
 /** Whether what is known of it is this. The TTL cannot be asked for: what was found is left as it is. */

@@ -64,6 +64,11 @@ export class Updaters {
     return this.#setEach(changes);
   }
 
+  /** Whether the record is known to be so: set() would send nothing. */
+  isKnown(change: Change): boolean {
+    return this.#updaterOf(change).isKnown(change);
+  }
+
   /** Changes that wait for their record's interval are made now, and later ones at once. */
   flush(): void {
     this.#isFlushed = true;

@@ -6,7 +6,7 @@
 
 import { STATUS_CODE } from "@std/http/status";
 import { isTakenFrom } from "../client_limits.ts";
-import type { Client, ClientList, Host } from "../clients.ts";
+import { type Client, type ClientList, digest, type Host, keyId } from "../clients.ts";
 import type { Dyndns2Settings } from "../dyndns2_settings.ts";
 import type { Result } from "../dns/updater.ts";
 import { parseHostname } from "../hostname.ts";
@@ -46,12 +46,13 @@ export function createDyndns2({ clients, warn, paths }: Dyndns2Options): Dyndns2
   const known = new Set(paths);
   return {
     isFor: (target) => known.has(partsOf(target).path),
-    parse({ target, headers }, caller) {
+    keyOf: ({ headers }) => passwordOf(headers.get("authorization")) ?? "",
+    parse({ target, headers }, caller, known) {
       const header = headers.get("authorization");
       // Many ask without it first. That is nobody who tries out keys.
       if (header === null) return BADAUTH;
-      const key = passwordOf(header);
-      const client = key === undefined ? undefined : clients.find(key);
+      const key = passwordOf(header) ?? "";
+      const client = known ?? clients.find(key);
       if (client === undefined || !isTakenFrom(client.limits, caller.address)) {
         warn(`unknown key from ${caller.text}`);
         return BADAUTH;
@@ -71,12 +72,13 @@ export function createDyndns2({ clients, warn, paths }: Dyndns2Options): Dyndns2
       const named = address === "request" ? query : "";
       const addresses = wantedAddresses(named, caller.address, limits);
       if (addresses instanceof BadAddress) {
-        warn(`key ${clients.idOf(key!)}: ${addresses.problem}`);
+        warn(`key ${clients.idOf(key) ?? keyId(digest(key))}: ${addresses.problem}`);
         return answer(linesOf(asked, () => "dnserr"));
       }
       return { client, hosts, addresses, asked };
     },
     respond,
+    refuse: (result) => trouble(result, "911"),
   };
 }
 
@@ -96,8 +98,8 @@ function partsOf(target: string): { path: string; query: string } {
 const BASIC = /^basic +([^ ]+)$/i;
 
 /** @returns undefined if the header holds none */
-function passwordOf(header: string): string | undefined {
-  const credentials = decodeBase64(BASIC.exec(header)?.[1] ?? "");
+function passwordOf(header: string | null): string | undefined {
+  const credentials = decodeBase64(BASIC.exec(header ?? "")?.[1] ?? "");
   const colon = credentials?.indexOf(":") ?? -1;
   return colon < 0 ? undefined : credentials!.slice(colon + 1);
 }

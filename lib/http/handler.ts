@@ -8,7 +8,8 @@ import { limitRate, type Log } from "../log.ts";
 import type { Answer } from "./answer.ts";
 import { type Caller, Callers, type CallersOptions } from "./client_address.ts";
 import { createDyndns2 } from "./dyndns2.ts";
-import { type Call, changesOf, type Protocol } from "./protocol.ts";
+import { createHooked, type HookedOptions } from "./hooked.ts";
+import { changesOf, type Protocol } from "./protocol.ts";
 import type { HttpRequest } from "./request_head.ts";
 import { createSecretUrl } from "./secret_url.ts";
 
@@ -18,6 +19,8 @@ export interface HandlerOptions extends CallersOptions {
   log: Pick<Log, "warning">;
   /** undefined: not spoken. */
   dyndns2?: Dyndns2Settings | undefined;
+  /** Where the administrator's own functions decide. */
+  hooked?: HookedOptions | undefined;
 }
 
 /** @param from the address of the connection's other end */
@@ -32,7 +35,7 @@ const NOT_ALLOWED: Answer = {
 const MAX_WARNINGS = 10;
 
 export function createHandler(
-  { clients, updater, log, trustedProxies, proxyHeader, dyndns2 }: HandlerOptions,
+  { clients, updater, log, trustedProxies, proxyHeader, dyndns2, hooked }: HandlerOptions,
 ): Handler {
   const warn = limitRate(log.warning, {
     most: MAX_WARNINGS,
@@ -41,22 +44,18 @@ export function createHandler(
   const callers = new Callers({ trustedProxies, proxyHeader });
   const secretUrl = createSecretUrl({ clients, warn });
   const byPath = dyndns2 && createDyndns2({ clients, warn, ...dyndns2 });
+  // A key comes first, whatever it looks like.
+  const protocolOf = (request: HttpRequest, caller: Caller): Protocol =>
+    byPath?.isFor(request.target) && !secretUrl.hasKey(request, caller) ? byPath : secretUrl;
+  if (hooked !== undefined) {
+    const answer = createHooked(hooked, { callers, protocolOf, updater });
+    return (request, from) => request.method === "GET" ? answer(request, from) : NOT_ALLOWED;
+  }
 
   return (request, from) => {
     if (request.method !== "GET") return NOT_ALLOWED;
     const caller = callers.find(from, request);
-    // A key comes first, whatever it looks like.
-    if (byPath?.isFor(request.target) && !secretUrl.hasKey(request, caller)) {
-      return answer(byPath, request, caller);
-    }
-    return answer(secretUrl, request, caller);
-  };
-
-  function answer<OwnCall extends Call>(
-    protocol: Protocol<OwnCall>,
-    request: HttpRequest,
-    caller: Caller,
-  ): Answer | Promise<Answer> {
+    const protocol = protocolOf(request, caller);
     const call = protocol.parse(request, caller);
     if ("status" in call) return call;
     // Most requests change nothing: their results are no promise, and it costs time to make one.
@@ -64,5 +63,5 @@ export function createHandler(
     return results instanceof Promise
       ? results.then((results) => protocol.respond(results, call))
       : protocol.respond(results, call);
-  }
+  };
 }

@@ -18,10 +18,18 @@ export interface Call {
 }
 
 export interface Protocol<OwnCall extends Call = Call> {
-  /** What a GET request asks for, or the answer if nothing has to be updated. */
-  parse(request: HttpRequest, caller: Caller): OwnCall | Answer;
+  /** The key in a request, as it was sent; "" if there is none. */
+  keyOf(request: HttpRequest): string;
+  /**
+   * What a GET request asks for, or the answer if nothing has to be updated.
+   *
+   * @param known who has the request's key, where that is known already
+   */
+  parse(request: HttpRequest, caller: Caller, known?: Client): OwnCall | Answer;
   /** @param results one per record: of the first host for each address, then of the next host */
   respond(results: readonly Result[], call: OwnCall): Answer;
+  /** The answer where it was not possible to find out what is asked for. */
+  refuse(result: "FAIL" | "BUSY"): Answer;
 }
 
 const TYPES: AddressType[] = ["A", "AAAA"];

@@ -13,7 +13,7 @@ export interface HttpRequest {
   readonly method: string;
   /** As it was sent, UTF-8 decoded: a path with its query, or a whole URL. */
   readonly target: string;
-  readonly headers: Pick<Fields, "get">;
+  readonly headers: Pick<Fields, "get"> & Iterable<[name: string, value: string]>;
 }
 
 export interface RequestHead extends HttpRequest {

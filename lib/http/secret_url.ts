@@ -2,7 +2,7 @@
 
 import { STATUS_CODE } from "@std/http/status";
 import { isTakenFrom } from "../client_limits.ts";
-import type { ClientList } from "../clients.ts";
+import { type ClientList, digest, keyId } from "../clients.ts";
 import type { Result } from "../dns/updater.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller } from "./client_address.ts";
@@ -48,10 +48,15 @@ export function createSecretUrl({ clients, warn }: SecretUrlOptions): SecretUrl 
       return isTakenFrom(client?.limits, address) ? client : undefined;
     });
   return {
+    keyOf: ({ target }) => keyOf(target),
     hasKey: ({ target }, caller) => find(keyOf(target), caller) !== undefined,
-    parse(request, caller) {
+    parse(request, caller, known) {
       const text = keyOf(request.target);
-      const found = text === "" ? undefined : find(text, caller);
+      const found = known !== undefined
+        ? { client: known, key: text, query: "" }
+        : text === ""
+        ? undefined
+        : find(text, caller);
       if (text !== "" && found === undefined) {
         warn(`unknown key from ${caller.text}`);
         return ANSWERS.BADKEY;
@@ -66,12 +71,13 @@ export function createSecretUrl({ clients, warn }: SecretUrlOptions): SecretUrl 
       const { hosts, limits } = client;
       const addresses = wantedAddresses(query, address, limits);
       if (addresses instanceof BadAddress) {
-        warn(`key ${clients.idOf(key)}: ${addresses.problem}`);
+        warn(`key ${clients.idOf(key) ?? keyId(digest(key))}: ${addresses.problem}`);
         return addresses.isNamed ? ANSWERS.BADIP : ANSWERS.FAIL;
       }
       return { client, hosts, addresses };
     },
     respond: (results) =>
       ANSWERS[WORST_FIRST.find((result) => results.includes(result)) ?? "UPTODATE"],
+    refuse: (result) => ANSWERS[result],
   };
 }

@@ -4,6 +4,7 @@ import type { ClientLimits } from "../../lib/client_limits.ts";
 import type { Client } from "../../lib/clients.ts";
 import { type Config, ConfigError, loadConfig, type Overrides } from "../../lib/config/config.ts";
 import { endpointText } from "../../lib/endpoint.ts";
+import { parseHostname } from "../../lib/hostname.ts";
 import { run } from "../../tools/program.ts";
 import { belowFrom } from "../support.ts";
 
@@ -95,6 +96,7 @@ recheck = 60
 max_connections = 500
 trusted_proxies = ["127.0.0.1", "10.0.0.0/8", "2001:db8::/32"]
 proxy_header = "x-real-ip"
+hooks = "my hooks.js"
 
 [clients]
 "example-key-of-one" = "Host.dyn.example."
@@ -109,9 +111,10 @@ host = "e.dyn.example"
       "/etc/sftdyn/fullchain.pem": pem.cert,
       "/tls/privkey.pem": pem.key,
       "/etc/sftdyn/keys/sftdyn.key": "",
+      "/etc/sftdyn/my hooks.js": "",
     },
   );
-  const { clients, certificate, trustedProxies, zones, ...rest } = config;
+  const { clients, certificate, trustedProxies, zones, ttlOf, ...rest } = config;
   assertEquals(zones.all, []);
   assertEquals(rest, {
     file: FILE,
@@ -128,6 +131,7 @@ host = "e.dyn.example"
     proxyHeader: "X-Real-IP",
     dyndns2: undefined,
     clientFiles: undefined,
+    hooks: "/etc/sftdyn/my hooks.js",
     shortKeys: [],
     urlKeys: [],
     plainKeys: true,
@@ -149,6 +153,19 @@ host = "e.dyn.example"
   ]);
   assertEquals(plain(clients.find("a.dotted.key.of.mine")), [["e.dyn.example", 60]]);
   assertEquals(clients.size, 5);
+  assertEquals(ttlOf(parseHostname("x.dyn.example")), 60);
+});
+
+Deno.test("loadConfig() names hooks that cannot be read, with their line", async () => {
+  assertEquals(await faultsOf('http = "8080"\nhooks = "hooks.js"'), [
+    `${FILE}: line 2: hooks: cannot read "/etc/sftdyn/hooks.js": no such file`,
+  ]);
+  assertEquals(await faultsOf('http = "8080"\nhooks = 1'), [
+    `${FILE}: line 2: hooks: expected a string in quotes, got a number`,
+  ]);
+  assertEquals(await faultsOf('http = "8080"\nhook = "hooks.js"'), [
+    `${FILE}: line 2: unknown name, did you mean "hooks"?`,
+  ]);
 });
 
 Deno.test("loadConfig() takes a number for a port", async () => {
@@ -159,7 +176,8 @@ Deno.test("loadConfig() takes a number for a port", async () => {
 });
 
 Deno.test("loadConfig() has a default for all but where to listen", async () => {
-  const { clients, zones, ...rest } = await load('http = "8080"');
+  const { clients, zones, ttlOf, ...rest } = await load('http = "8080"');
+  assertEquals(ttlOf(parseHostname("a.dyn.example")), 30);
   assertEquals(zones.all, []);
   assertEquals(rest, {
     file: FILE,
@@ -175,6 +193,7 @@ Deno.test("loadConfig() has a default for all but where to listen", async () => 
     proxyHeader: "X-Forwarded-For",
     dyndns2: undefined,
     clientFiles: undefined,
+    hooks: undefined,
     shortKeys: [],
     urlKeys: [],
     plainKeys: false,

@@ -70,3 +70,10 @@ Deno.test("of records with the shorter address there are more", () => {
   // Of such a record there are 12 + 12 + 16 octets, and the 2 of its name.
   assertEquals(count, Math.floor(330 / 42));
 });
+
+Deno.test("of messages with big commands there is one in 4 ms, small ones go without a pause", () => {
+  const limit = new MessageLimit(() => 0);
+  assertEquals(limit.pauseOf(["x".repeat(110), "x".repeat(220)]), 0);
+  assertEquals([0, 1, 2].map(() => limit.pauseOf(["x".repeat(110), "x".repeat(221)])), [0, 4, 8]);
+  assertEquals(limit.pauseOf(["x"]), 0);
+});

@@ -76,6 +76,24 @@ function failed(reason: string): Answer {
   return { kind: "failed", reason };
 }
 
+Deno.test("set() sends commands of its own in place of the built-in ones, but for an alias", async () => {
+  const { nsupdate, processes } = fake([done]);
+  const commands = ["update delete a.dyn.example", 'update add a.dyn.example 60 TXT "x"'];
+  await nsupdate.set("dyn.example", [{ ...CHANGES[0]!, commands }]);
+  await nsupdate.close();
+  assertEquals(
+    processes.map(({ input }) => input),
+    [`check-names off
+server 192.0.2.53 5353
+zone dyn.example.
+prereq nxrrset a.dyn.example. CNAME
+update delete a.dyn.example
+update add a.dyn.example 60 TXT "x"
+send
+`],
+  );
+});
+
 Deno.test("set() writes the server once, and a zone and absolute names for each UPDATE", async () => {
   const { nsupdate, processes } = fake([done, done]);
   await nsupdate.set("dyn.example", [

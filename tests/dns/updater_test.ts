@@ -465,3 +465,99 @@ Deno.test("random requests, faults and delays: what is said is so, and nobody wa
     }, { zones: [ZONE, "b.dyn.example", "other.example"], minInterval: [0, 500][below(2)]! });
   }
 });
+
+const OWN = ["update add h0.dyn.example 60 A 192.0.2.1", "update add x.dyn.example 60 TXT a"];
+
+/** A change that commands of its own make. */
+function own(name: string, address: string): Change {
+  return { ...change(name, address), commands: OWN };
+}
+
+Deno.test("commands of its own are sent alone, and what they made of it is asked for", async () => {
+  await withWorld(async ({ server, updater, set, lines }) => {
+    const sent: (readonly string[] | undefined)[][] = [];
+    const realSet = server.set.bind(server);
+    server.set = (zone, records, options) => {
+      sent.push(records.map(({ commands }) => commands));
+      return realSet(zone, records, options);
+    };
+    assertEquals(await updater.set([own(host(0), "192.0.2.1")]), ["OK"]);
+    assertEquals(lines, ["info: h0.dyn.example A ? -> 192.0.2.1 (own commands)"]);
+    // Whether they have set it is for the nameserver to say.
+    assert(!updater.isKnown(change(host(0), "192.0.2.1")));
+    assertEquals(await updater.set([own(host(0), "192.0.2.1")]), ["UPTODATE"]);
+    assert(updater.isKnown(change(host(0), "192.0.2.1")));
+    assert(!updater.isKnown(change(host(0), "192.0.2.2")));
+    assertEquals(updater.set([own(host(0), "192.0.2.1")]), ["UPTODATE"]);
+    // A TTL of theirs is none of ours.
+    assertEquals(await set(host(0), "192.0.2.1", 300), "UPTODATE");
+    assertEquals(server.count("ask"), 2);
+    const changes = [0, 1, 2, 3, 4, 5].map((i) =>
+      (i % 2 === 0 ? own : change)(host(i), "192.0.2.7")
+    );
+    assertEquals(await updater.set(changes), ["OK", "OK", "OK", "OK", "OK", "OK"]);
+    const withOwn = sent.filter((message) => message.some((commands) => commands !== undefined));
+    assertEquals(withOwn, [[OWN], [OWN], [OWN], [OWN]]);
+  });
+});
+
+Deno.test("commands of its own that do not set the address are OK each time, and never UPTODATE", async () => {
+  await withWorld(async ({ server, updater }) => {
+    server.set = () => Promise.resolve({ kind: "yes" });
+    for (let i = 0; i < 3; i++) {
+      assertEquals(await updater.set([own(host(0), "192.0.2.1")]), ["OK"]);
+    }
+    assert(!updater.isKnown(change(host(0), "192.0.2.1")));
+  }, { known: configured(ZONE) });
+});
+
+Deno.test("commands of its own that nsupdate does not take fail alone", async () => {
+  await withWorld(async ({ server, updater, set, lines }) => {
+    const realSet = server.set.bind(server);
+    server.set = (zone, records, options) =>
+      records.some(({ commands }) => commands !== undefined)
+        ? Promise.resolve({ kind: "failed", reason: "syntax error" })
+        : realSet(zone, records, options);
+    const others = [1, 2, 3].map((i) => set(host(i), "192.0.2.1"));
+    const failing = updater.set([own(host(0), "192.0.2.1")]);
+    assertEquals(await failing, ["FAIL"]);
+    assertEquals(await Promise.all(others), ["OK", "OK", "OK"]);
+    assertEquals(lines.filter((line) => line.startsWith("error")), [
+      "error: h0.dyn.example A could not be set to 192.0.2.1: syntax error",
+    ]);
+  }, { known: configured(ZONE) });
+});
+
+Deno.test("commands that come while a change without any waits are sent alone, too", async () => {
+  await withWorld(async ({ server, updater, set, time }) => {
+    await Promise.all([0, 1].map((i) => set(host(i), "192.0.2.1")));
+    server.distance = 10;
+    const sent: number[] = [];
+    const realSet = server.set.bind(server);
+    server.set = (zone, records, options) => {
+      if (records.some(({ commands }) => commands !== undefined)) sent.push(records.length);
+      return realSet(zone, records, options);
+    };
+    const first = set(host(2), "192.0.2.2");
+    const waiting = [0, 1].map((i) => set(host(i), "192.0.2.2"));
+    const newer = updater.set([own(host(0), "192.0.2.3")]);
+    await time.pass(1000);
+    assertEquals(await Promise.all([first, ...waiting]), ["OK", "OK", "OK"]);
+    assertEquals(await newer, ["OK"]);
+    assertEquals(server.lookUp(host(0)), "192.0.2.3");
+    assertEquals(sent, [1]);
+  }, { known: configured(ZONE) });
+});
+
+Deno.test("of very many records the oldest are forgotten, and asked for again", async () => {
+  await withWorld(async ({ server, updater, set }) => {
+    for (let i = 0; i < 25; i++) await set(host(i), "192.0.2.1");
+    const known = all(25, (i) => updater.isKnown(change(host(i), "192.0.2.1")));
+    assertEquals(known.slice(0, 4), [false, false, false, false]);
+    assertEquals(known.slice(-10), all(10, () => true));
+    assert([...updater.names()].length <= 20);
+    const sets = server.count("set");
+    assertEquals(await set(host(0), "192.0.2.1"), "UPTODATE");
+    assertEquals(server.count("set"), sets);
+  }, { known: configured(ZONE), maxRecords: 20 });
+});

@@ -28,6 +28,7 @@ Deno.test("sftdyn.toml.example with everything uncommented serves its clients", 
         .replace("127.0.0.1:53", `127.0.0.1:${named.port}`);
       await Deno.writeTextFile(`${folder}/sftdyn.toml`, adapted);
       await Deno.writeTextFile(`${folder}/clients`, "key:of:a:file: file.dyn.sft.mx\n");
+      await Deno.writeTextFile(`${folder}/hooks.js`, "export function getHost() {}");
       const program = await Sftdyn.start([`${folder}/sftdyn.toml`], { listeners: 2 });
       // With everything uncommented, 127.0.0.1 is a proxy.
       const from = ["-H", "X-Forwarded-For: 192.0.2.1"];

@@ -1,6 +1,16 @@
-/** `STATUS_CODE` and `STATUS_TEXT` of `@std/http`, made from the names that `node:http` knows. */
+/** `STATUS_CODE` and `STATUS_TEXT` of `@std/http`, as far as sftdyn uses them. */
 
-import { STATUS_CODES } from "node:http";
+const TEXTS = {
+  200: "OK",
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  405: "Method Not Allowed",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+  505: "HTTP Version Not Supported",
+};
 
 type Name =
   | "OK"
@@ -12,7 +22,7 @@ type Name =
   | "ServiceUnavailable";
 
 export const STATUS_CODE = Object.fromEntries(
-  Object.entries(STATUS_CODES).map(([code, text]) => [text!.replaceAll(" ", ""), Number(code)]),
-) as Record<Name, number>;
+  Object.entries(TEXTS).map(([code, text]) => [text.replaceAll(" ", ""), Number(code)]),
+) as Record<Name, keyof typeof TEXTS>;
 
-export const STATUS_TEXT = STATUS_CODES as Record<number, string>;
+export const STATUS_TEXT: Record<number, string> = TEXTS;

@@ -1,0 +1,159 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { parseAddress, parseNetwork } from "../../lib/address.ts";
+import type { Change } from "../../lib/change.ts";
+import { Clients, digest } from "../../lib/clients.ts";
+import { HookError } from "../../lib/hooks/hooks.ts";
+import type { HookName } from "../../lib/hooks/messages.ts";
+import { parseHostname } from "../../lib/hostname.ts";
+import { createHandler } from "../../lib/http/handler.ts";
+import type { HookedOptions } from "../../lib/http/hooked.ts";
+import { createLog } from "../../lib/log.ts";
+
+type Own = Partial<Pick<HookedOptions["hooks"], HookName>>;
+
+interface Setup {
+  own: Own;
+  /** Hosts that are known to be so. */
+  known?: string[];
+}
+
+function setup({ own, known = [] }: Setup) {
+  const clients = new Clients();
+  clients.add(digest("k"), { hosts: [{ name: parseHostname("a.dyn.example"), ttl: 30 }] });
+  const updates: string[] = [];
+  const lines: string[] = [];
+  const handler = createHandler({
+    clients,
+    updater: {
+      set: (changes) => {
+        updates.push(...changes.map(changeText));
+        return Promise.resolve(changes.map(() => "OK"));
+      },
+    },
+    log: createLog({ write: (line) => lines.push(line.slice(25).trimEnd()) }),
+    trustedProxies: [parseNetwork("10.0.0.1")!],
+    proxyHeader: "X-Forwarded-For",
+    hooked: {
+      hooks: {
+        has: (name) => name in own,
+        getIp: () => Promise.resolve(undefined),
+        getHost: () => Promise.resolve(undefined),
+        nsupdateCommands: () => Promise.resolve(undefined),
+        ...own,
+      },
+      ttlOf: () => 77,
+      isKnown: ({ name }) => known.includes(name),
+    },
+  });
+  const answer = async (
+    target: string,
+    { from = "203.0.113.7", method = "GET", headers = {} }: {
+      from?: string;
+      method?: string;
+      headers?: Record<string, string>;
+    } = {},
+  ) => {
+    const { status, body } = await handler(
+      { method, target, headers: new Headers(headers) },
+      from,
+    );
+    return `${status} ${body}`;
+  };
+  return { answer, updates, lines };
+}
+
+function changeText({ name, ttl, address, commands }: Change): string {
+  return `${name} ${ttl} ${address?.text}${commands === undefined ? "" : ` ${commands}`}`;
+}
+
+const fail = (result: "FAIL" | "BUSY") => () => Promise.reject(new HookError(result));
+
+Deno.test("without an answer of a hook, all is built in", async () => {
+  const asked: unknown[] = [];
+  const { answer, updates, lines } = setup({
+    own: {
+      getIp: (...args) => Promise.resolve(void asked.push(args)),
+      getHost: (...args) => Promise.resolve(void asked.push(args)),
+      nsupdateCommands: (...args) => Promise.resolve(void asked.push(args)),
+    },
+  });
+  assertEquals(await answer("/k", { headers: { "x-a": "b" } }), "200 OK");
+  assertEquals(updates, ["a.dyn.example 30 203.0.113.7"]);
+  assertEquals(asked, [
+    ["203.0.113.7", [["x-a", "b"]], "k"],
+    ["k", "203.0.113.7"],
+    ["a.dyn.example", "203.0.113.7", [["x-a", "b"]], "k"],
+  ]);
+  assertEquals(await answer("/wrong"), "403 BADKEY");
+  assertEquals(await answer("/"), "200 203.0.113.7");
+  assertEquals(await answer("/k", { method: "POST" }), "405 null");
+  assertEquals(lines, ["warning: unknown key from 203.0.113.7"]);
+});
+
+Deno.test("getIp decides the address, and whom the log names does not change", async () => {
+  const { answer, updates, lines } = setup({
+    own: {
+      getIp: (ip, headers) =>
+        Promise.resolve(ip === "::1" ? undefined : parseAddress(new Map(headers).get("ip")!)),
+    },
+  });
+  const headers = { ip: "198.51.100.4" };
+  assertEquals(await answer("/", { headers }), "200 198.51.100.4");
+  assertEquals(await answer("/k", { headers }), "200 OK");
+  assertEquals(updates, ["a.dyn.example 30 198.51.100.4"]);
+  assertEquals(await answer("/wrong", { headers }), "403 BADKEY");
+  assertEquals(await answer("/", { from: "::1", headers }), "200 ::1");
+  // A proxy that does not say whom it asks for, but the hook knows.
+  assertEquals(await answer("/", { from: "10.0.0.1", headers }), "200 198.51.100.4");
+  assertEquals(lines, ["warning: unknown key from 203.0.113.7"]);
+});
+
+Deno.test("getHost names the hosts, with the TTL of their zone, also of a key in [clients]", async () => {
+  const hosts = ["b.dyn.example", "c.dyn.example"].map(parseHostname);
+  const { answer, updates } = setup({
+    own: { getHost: (key) => Promise.resolve(key === "none" ? undefined : hosts) },
+  });
+  assertEquals(await answer("/any"), "200 OK");
+  assertEquals(await answer("/k"), "200 OK");
+  const both = ["b.dyn.example 77 203.0.113.7", "c.dyn.example 77 203.0.113.7"];
+  assertEquals(updates, [...both, ...both]);
+  assertEquals(await answer("/none"), "403 BADKEY");
+});
+
+Deno.test("getHost is not asked without an address, and a bad one is refused after it", async () => {
+  let asked = 0;
+  const { answer, lines } = setup({
+    own: { getHost: () => (asked++, Promise.resolve([parseHostname("b.dyn.example")])) },
+  });
+  assertEquals(await answer("/any", { from: "10.0.0.1" }), "403 BADKEY");
+  assertEquals(await answer("/k", { from: "10.0.0.1" }), "500 FAIL");
+  assertEquals(await answer("/"), "200 203.0.113.7");
+  assertEquals(asked, 0);
+  assertEquals(await answer("/any", { from: "fe80::1" }), "500 FAIL");
+  assertMatch(lines.at(-1)!, /address fe80::1 refused \(link-local\)$/);
+});
+
+Deno.test("nsupdateCommands is asked only for what is not so already", async () => {
+  const { answer, updates } = setup({
+    own: {
+      getHost: () => Promise.resolve(["a.dyn.example", "b.dyn.example"].map(parseHostname)),
+      nsupdateCommands: (host) => Promise.resolve([`add ${host}`]),
+    },
+    known: ["a.dyn.example"],
+  });
+  assertEquals(await answer("/any"), "200 OK");
+  assertEquals(updates, [
+    "a.dyn.example 77 203.0.113.7",
+    "b.dyn.example 77 203.0.113.7 add b.dyn.example",
+  ]);
+});
+
+Deno.test("a hook that fails is FAIL, and one that is asked too often 503", async () => {
+  for (const name of ["getIp", "getHost", "nsupdateCommands"] as const) {
+    for (const [result, expected] of [["FAIL", "500 FAIL"], ["BUSY", "503 FAIL"]] as const) {
+      const { answer, updates } = setup({ own: { [name]: fail(result) } });
+      assertEquals(await answer("/k"), expected, name);
+      assertEquals(updates, []);
+    }
+  }
+});
