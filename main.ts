@@ -2,7 +2,7 @@
 
 import { type Command, HELP, parseCommandLine, UsageError } from "./lib/cli.ts";
 import { ConfigError, loadConfig } from "./lib/config/config.ts";
-import { keyText, newKey } from "./lib/update_key.ts";
+import { keyText, newKey, routerText } from "./lib/update_key.ts";
 import { isJournal } from "./lib/journal.ts";
 import { ListenError } from "./lib/http/listener.ts";
 import { createLog } from "./lib/log.ts";
@@ -32,7 +32,7 @@ async function main(args: string[]): Promise<number> {
       console.log(`sftdyn ${project.version} (${await origin()}Deno ${Deno.version.deno})`);
       return EXIT.done;
     case "key":
-      console.log(keyText(newKey(), command.host).trimEnd());
+      console.log((command.isForDyndns2 ? routerText : keyText)(newKey(), command.host).trimEnd());
       return EXIT.done;
     case "import":
       return await runImport(command.file);

@@ -14,7 +14,7 @@ export type Command =
     readonly overrides: Overrides;
     readonly level: Level;
   }
-  | { readonly name: "key"; readonly host: Hostname | undefined }
+  | { readonly name: "key"; readonly host: Hostname | undefined; readonly isForDyndns2: boolean }
   | { readonly name: "import"; readonly file: string };
 
 /** The command line cannot be understood; the message says why. */
@@ -27,7 +27,7 @@ export const DEFAULT_FILE = "/etc/sftdyn/sftdyn.toml";
 export const HELP = `Usage:
   sftdyn [options] [CONF]         serve
   sftdyn check [options] [CONF]   check the configuration and all that it needs
-  sftdyn key [HOST]               make a new update key
+  sftdyn key [--dyndns2] [HOST]   make a new update key
   sftdyn import CONF.py           print the Python sftdyn's configuration as a sftdyn.toml
 
 CONF is the configuration, ${DEFAULT_FILE} if not given.
@@ -38,6 +38,7 @@ Options (http to nskeyfile override the configuration):
   -c, --cert FILE        the certificate for HTTPS, PEM
   -k, --key FILE         its private key, PEM
       --nskeyfile FILE   the TSIG key for the nameserver
+      --dyndns2          with key: print what to type into a router that speaks dyndns2
   -v, --verbose          log more
   -q, --quiet            log less: warnings and errors; twice: errors only
   -V, --version          print the version
@@ -55,7 +56,7 @@ const COMMANDS = ["check", "key", "import"];
 const LISTS = ["http", "https"] as const;
 const TEXTS = ["cert", "key", "nskeyfile"] as const;
 const COUNTS = ["verbose", "quiet"] as const;
-const FLAGS = ["version", "help"] as const;
+const FLAGS = ["dyndns2", "version", "help"] as const;
 const LETTERS = {
   l: "http",
   s: "https",
@@ -88,7 +89,15 @@ export function parseCommandLine(args: readonly string[]): Command {
   if (name === "serve" && words.length > 0) refuseMistyped(words[0]!);
   if (words.length > 1) throw new UsageError(`too many arguments: ${words.slice(1).join(" ")}`);
   const [word] = words;
-  if (name === "key") return { name, host: word === undefined ? undefined : parseHost(word) };
+  const isForDyndns2 = options.dyndns2 === true;
+  if (name === "key") {
+    return { name, host: word === undefined ? undefined : parseHost(word), isForDyndns2 };
+  }
+  if (isForDyndns2) {
+    throw new UsageError(
+      "--dyndns2 is for sftdyn key; to serve dyndns2, set dyndns2 = true in the configuration",
+    );
+  }
   if (name === "import") {
     if (word !== undefined) return { name, file: word };
     throw new UsageError("import needs a file, the Python sftdyn's is /etc/sftdyn/conf");

@@ -23,6 +23,8 @@ export interface Client {
   readonly hosts: readonly Host[];
   /** undefined: there are none. */
   readonly limits?: ClientLimits | undefined;
+  /** Whether its requests may name addresses; undefined: it gets the one that it comes from. */
+  readonly address?: "request" | undefined;
 }
 
 /** Who has which key, wherever that is written. */
@@ -71,6 +73,7 @@ function idOfWords([first]: DigestWords): string {
 export interface NewClient {
   readonly hosts: readonly { readonly name: Hostname; readonly ttl?: number | undefined }[];
   readonly limits?: ClientLimits | undefined;
+  readonly address?: Client["address"];
 }
 
 /** The digest of a key in words, until the next call. */
@@ -103,6 +106,8 @@ export class Clients implements ClientList {
   #namesEnd = 0;
   /** Of the clients that have some, by number. */
   readonly #limits = new Map<number, ClientLimits>();
+  /** Those whose requests may name addresses, by number. */
+  readonly #naming = new Set<number>();
 
   /** @param ttlOf the TTL of a host that was added without one; it is called when the host is found */
   constructor(ttlOf: (name: Hostname) => number = () => 0) {
@@ -127,7 +132,7 @@ export class Clients implements ClientList {
   }
 
   /** Adds a client whose key none has. */
-  append(words: DigestWords, { hosts, limits }: NewClient): void {
+  append(words: DigestWords, { hosts, limits, address }: NewClient): void {
     const number = this.size;
     let end = this.#hostsUpTo(number);
     this.#digests.add(words);
@@ -135,6 +140,7 @@ export class Clients implements ClientList {
     this.#ends = withRoom(this.#ends, number + 1);
     this.#ends[number] = end;
     if (limits !== undefined) this.#limits.set(number, limits);
+    if (address === "request") this.#naming.add(number);
   }
 
   find(key: string): Client | undefined {
@@ -152,6 +158,9 @@ export class Clients implements ClientList {
     const hosts: Host[] = [];
     for (let i = this.#hostsUpTo(number); i < this.#ends[number]!; i++) hosts.push(this.#host(i));
     const limits = this.#limits.size === 0 ? undefined : this.#limits.get(number);
+    if (this.#naming.size > 0 && this.#naming.has(number)) {
+      return { hosts, limits, address: "request" };
+    }
     return limits === undefined ? { hosts } : { hosts, limits };
   }
 

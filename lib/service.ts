@@ -69,11 +69,12 @@ export async function startService(
     throw error;
   });
 
-  function handlerFor({ clients, trustedProxies, proxyHeader, ttlOf }: Config): Handler {
+  function handlerFor({ clients, trustedProxies, proxyHeader, dyndns2, ttlOf }: Config): Handler {
     return createHandler({
       clients,
       trustedProxies,
       proxyHeader,
+      dyndns2,
       updater: updaters,
       log,
       hooked: hooks && { hooks, ttlOf, isKnown: (change) => updaters.isKnown(change) },

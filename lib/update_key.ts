@@ -22,3 +22,28 @@ export function keyText(key: string, host = "host.dyn.example"): string {
 curl -fsS https://dyn.example:4443/${key}
 `;
 }
+
+/** The lines that tell an administrator what to type into a router that speaks dyndns2. */
+export function routerText(key: string, host = "host.dyn.example"): string {
+  const client = `{ host = "${host}", address = "request" }`;
+  return `# in sftdyn.toml, above [clients]:
+dyndns2 = true
+
+# in [clients]; with address = "request" the router may say which addresses it has:
+"${key}" = ${client}
+
+# or, so that the file does not hold the key itself:
+"sha256:${digest(key)}" = ${client}
+
+# in the router, with your server's name and port (contrib/clients.md has what else some need):
+provider:   custom, user-defined, DynDNS or dyndns2
+server:     dyn.example:4443
+update URL: https://dyn.example:4443/nic/update?hostname=${host}
+host name:  ${host}
+user name:  sftdyn (or anything else)
+password:   ${key}
+
+# to try it:
+curl -fsS -u sftdyn:${key} "https://dyn.example:4443/nic/update?hostname=${host}"
+`;
+}

@@ -95,8 +95,17 @@ Deno.test("parseCommandLine() prints help or version before anything else", () =
 });
 
 Deno.test("parseCommandLine() makes a key, for a host or without one", () => {
-  assertEquals<unknown>(parse("key"), { name: "key", host: undefined });
-  assertEquals<unknown>(parse("key Host.dyn.example."), { name: "key", host: "host.dyn.example" });
+  const table: [line: string, host: string | undefined, isForDyndns2: boolean][] = [
+    ["key", undefined, false],
+    ["key Host.dyn.example.", "host.dyn.example", false],
+    ["key --dyndns2", undefined, true],
+    ["key --dyndns2 host.dyn.example", "host.dyn.example", true],
+    ["--dyndns2 key host.dyn.example", "host.dyn.example", true],
+    ["key host.dyn.example --dyndns2", "host.dyn.example", true],
+  ];
+  for (const [line, host, isForDyndns2] of table) {
+    assertEquals<unknown>([line, parse(line)], [line, { name: "key", host, isForDyndns2 }]);
+  }
 });
 
 Deno.test("parseCommandLine() imports a file", () => {
@@ -120,6 +129,9 @@ Deno.test("parseCommandLine() says what cannot be understood", () => {
       'unknown command "chekc", did you mean "check"? (a configuration of this name: ./chekc)',
     ],
     ["Check x.toml", 'unknown command "Check", did you mean "check"?'],
+    ["--dyndns2", "--dyndns2 is for sftdyn key; to serve dyndns2, set dyndns2 = true"],
+    ["check --dyndns2", "--dyndns2 is for sftdyn key"],
+    ["key --dyndns", "unknown option --dyndns, did you mean --dyndns2?"],
     ["keey a.example", 'unknown command "keey", did you mean "key"?'],
     ["improt conf.py", 'unknown command "improt", did you mean "import"?'],
     ["--htp 8080", "unknown option --htp, did you mean --http?"],

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { keyText, newKey } from "../lib/update_key.ts";
+import { keyText, newKey, routerText } from "../lib/update_key.ts";
 
 Deno.test("newKey() makes 160 random bits into 40 hex digits", () => {
   const count = <T extends ArrayBufferView | null>(array: T): T => {
@@ -24,4 +24,23 @@ Deno.test("keyText() gives the lines to paste: the client, its digest and the re
     assertEquals(lines.length, 3);
   }
   assert(keyText("abc").endsWith("\n"));
+});
+
+Deno.test("routerText() gives what is typed into a router, and into the configuration", () => {
+  const sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+  for (const [host, name] of [[undefined, "host.dyn.example"], ["a.b.example", "a.b.example"]]) {
+    const lines = routerText("abc", host).split("\n").filter((line) => !/^(#|$)/.test(line));
+    const url = `https://dyn.example:4443/nic/update?hostname=${name}`;
+    assertEquals(lines.slice(0, 3), [
+      "dyndns2 = true",
+      `"abc" = { host = "${name}", address = "request" }`,
+      `"sha256:${sha256}" = { host = "${name}", address = "request" }`,
+    ]);
+    const fields = Object.fromEntries(lines.slice(3, 9).map((line) => line.split(/: +/)));
+    assertEquals(fields["update URL"], url);
+    assertEquals(fields["host name"], name);
+    assertEquals(fields["password"], "abc");
+    assertEquals(lines[9], `curl -fsS -u sftdyn:abc "${url}"`);
+    assertEquals(lines.length, 10);
+  }
 });

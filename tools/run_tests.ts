@@ -13,6 +13,7 @@ import { ensurePrograms, SetupError, TEST_PROGRAMS } from "./setup.ts";
 const ON_EXECUTABLE = [
   "clock",
   "confined",
+  "dyndns2",
   "engine",
   "executable",
   "faults",
@@ -22,6 +23,7 @@ const ON_EXECUTABLE = [
   "protocol",
   "readme",
   "reload",
+  "request_addresses",
   "systemd",
 ];
 

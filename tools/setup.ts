@@ -47,6 +47,13 @@ const PROGRAMS = {
   nginx: { debian: "nginx-light", fedora: "nginx-core", arch: "nginx" },
   haproxy: { debian: "haproxy", fedora: "haproxy", arch: "haproxy" },
   caddy: { debian: "caddy", fedora: "caddy", arch: "caddy" },
+  // ddclient does HTTPS only with this module.
+  ddclient: {
+    debian: "ddclient libio-socket-ssl-perl",
+    fedora: "ddclient",
+    arch: "ddclient",
+  },
+  inadyn: { debian: "inadyn", fedora: "inadyn", arch: "inadyn" },
   // Debian's program without the service.
   apache2: { debian: "apache2-bin", fedora: "httpd", arch: "apache" },
 } as const satisfies Record<string, Package>;
@@ -65,8 +72,10 @@ const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 const SERVICES: Record<string, string> = {
   bind9: "named.service",
   caddy: "caddy.service",
+  ddclient: "ddclient.service",
   fail2ban: "fail2ban.service",
   haproxy: "haproxy.service",
+  inadyn: "inadyn.service",
   knot: "knot.service",
   "nginx-light": "nginx.service",
   "pdns-server": "pdns.service",

@@ -21,7 +21,7 @@ _sftdyn() {
     esac
 
     if [[ $cur == -* ]]; then
-        words="-l --http -s --https -c --cert -k --key --nskeyfile -v --verbose -q --quiet
+        words="-l --http -s --https -c --cert -k --key --nskeyfile --dyndns2 -v --verbose -q --quiet
             -V --version -h --help"
     elif ((COMP_CWORD == 1)); then
         words="check key import"

@@ -15,7 +15,7 @@ export interface ClientTableOptions extends ClientReaderOptions {
 /** RFC 2181, section 8. */
 export const TTL_RANGE = { least: 0, most: 2 ** 31 - 1, isWhole: true };
 /** What a client's table may hold. */
-const NAMES: readonly string[] = ["host", "ttl", ...CLIENT_LIMITS];
+const NAMES: readonly string[] = ["host", "ttl", "address", ...CLIENT_LIMITS];
 
 // deno-lint-ignore no-control-regex
 const STRING = /"([^"\\\x00-\x1f\x7f]*)"/g;
@@ -78,8 +78,11 @@ export class ClientTableReader extends ClientReader implements Rows {
     }
     const ttl = this.#readTtl(table.get("ttl"));
     const limits = readLimits(table, (line, problem) => this.fault(line, problem));
+    const address = this.#readAddress(table.get("address"));
     const host = table.get("host");
-    if (host !== undefined) return { hosts: this.#readNames(line, host.value, ttl), limits };
+    if (host !== undefined) {
+      return { hosts: this.#readNames(line, host.value, ttl), limits, address };
+    }
     if (isKnown) this.fault(line, 'host is missing: expected { host = "HOST" }');
     return { hosts: [] };
   }
@@ -103,5 +106,12 @@ export class ClientTableReader extends ClientReader implements Rows {
     const problem = numberProblem(node.value, TTL_RANGE);
     if (problem === undefined) return node.value as number;
     this.fault(node.line, `ttl: ${problem}`);
+  }
+
+  #readAddress(node: TomlNode | undefined): NewClient["address"] {
+    if (node === undefined || node.value === "connection") return undefined;
+    if (node.value === "request") return node.value;
+    const got = typeof node.value === "string" ? "another string" : typeName(node.value);
+    this.fault(node.line, `address: expected "connection" or "request", got ${got}`);
   }
 }

@@ -3,6 +3,7 @@
 import { type Network, parseNetwork } from "../address.ts";
 import type { ClientList } from "../clients.ts";
 import { closestWord } from "../closest_word.ts";
+import type { Dyndns2Settings } from "../dyndns2_settings.ts";
 import { type Endpoint, endpointText, parseListen, parseNameserver } from "../endpoint.ts";
 import { checkText, FileError, type ReadFile, readOctets, readText, relativeTo } from "../file.ts";
 import { type Hostname, parseZoneName } from "../hostname.ts";
@@ -14,6 +15,7 @@ import { type Zone, Zones } from "../zones.ts";
 import { ClientFiles, type ClientFilesOptions } from "./client_files.ts";
 import type { ClientTable } from "./client_reader.ts";
 import { ClientTableReader, TTL_RANGE } from "./client_table.ts";
+import { readDyndns2 } from "./dyndns2.ts";
 import { Faults, type NumberRange, type Setting, settingOf, typeName } from "./settings.ts";
 import { type Fault, readToml, type TomlNode, type TomlTable } from "./toml.ts";
 
@@ -35,6 +37,8 @@ export interface Config extends ClientTable {
   readonly maxConnections: number;
   readonly trustedProxies: readonly Network[];
   readonly proxyHeader: ProxyHeader;
+  /** undefined: not spoken. */
+  readonly dyndns2: Dyndns2Settings | undefined;
   /** Those of all files. */
   readonly clients: ClientList;
   /** What `clients_file` names. */
@@ -87,6 +91,7 @@ export const NAMES = [
   "max_connections",
   "trusted_proxies",
   "proxy_header",
+  "dyndns2",
   "clients_file",
   "hooks",
   "zones",
@@ -170,6 +175,7 @@ class Loader {
       maxConnections: this.#maxConnections(),
       trustedProxies: this.#trustedProxies(),
       proxyHeader: this.#proxyHeader(),
+      dyndns2: readDyndns2(this.#setting("dyndns2"), this.#faults),
       clients: clientFiles?.clients ?? table.clients,
       clientFiles,
       hooks: await this.#readable(this.#setting("hooks")),

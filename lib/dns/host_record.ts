@@ -19,6 +19,12 @@ export interface Pending {
   hasRetried: boolean;
   /** When its zone was found for it. */
   foundAt: number;
+  /** Those that are to be set in one UPDATE with it, and it. */
+  together?: ReadonlySet<HostRecord> | undefined;
+  /** It can be set as soon as all of these can. */
+  isReady?: boolean;
+  /** Its zone was to be found once more before all of these could be set. */
+  wasAskedAgain?: boolean;
   readonly waiters: ((result: Result) => void)[];
 }
 
@@ -61,6 +67,11 @@ export class HostRecord {
   timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly name: Hostname, readonly type: AddressType) {}
+
+  /** Whether it can be set, and waits for others that cannot yet. */
+  get isHeld(): boolean {
+    return this.pending?.isReady === true && !this.isBusy && this.timer === undefined;
+  }
 
   get text(): string {
     return `${this.name} ${this.type}`;

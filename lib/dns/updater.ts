@@ -104,11 +104,14 @@ export class Updater {
   }
 
   /**
-   * Makes the records so; a result a record, in order, and not a promise where
-   * nothing has to be sent. Never throws.
+   * Makes the records so, those of one name in one UPDATE; a result a record, in
+   * order, and not a promise where nothing has to be sent. Never throws.
    */
   set(changes: readonly Change[]): readonly Result[] | Promise<readonly Result[]> {
-    const results = changes.map((change) => this.#set(change));
+    const wanted: HostRecord[] = [];
+    const results = changes.map((change) => this.#set(change, wanted));
+    if (wanted.length > 1) putTogether(wanted);
+    for (const record of wanted) this.#attend(record);
     const areKnown = results.every((result) => typeof result === "string");
     return areKnown ? results as Result[] : Promise.all(results);
   }
@@ -187,7 +190,11 @@ export class Updater {
     }
   }
 
-  #set({ name, type, ttl, address, commands }: Change): Result | Promise<Result> {
+  /** @param wanted gets the record, if something must be done */
+  #set(
+    { name, type, ttl, address, commands }: Change,
+    wanted: HostRecord[],
+  ): Result | Promise<Result> {
     const record = this.#record(name, type);
     if (record.pending === undefined) {
       if (!record.isBusy && this.#isSo(record, addressText(address), ttl)) return "UPTODATE";
@@ -207,9 +214,8 @@ export class Updater {
     pending.ttl = ttl;
     pending.commands = commands;
     this.#options.log.debug(`${record.text} will be set to ${addressText(address)}`);
-    const result = new Promise<Result>((resolve) => pending.waiters.push(resolve));
-    this.#attend(record);
-    return result;
+    wanted.push(record);
+    return new Promise<Result>((resolve) => pending.waiters.push(resolve));
   }
 
   #isFresh({ known, isInDoubt }: HostRecord): boolean {
@@ -248,9 +254,25 @@ export class Updater {
   }
 
   /** Whether it is known not to be as it is to be. */
-  #mustBeSet(record: HostRecord, { address, ttl }: Pending): boolean {
+  #mustBeSet(record: HostRecord, { address, ttl, together }: Pending): boolean {
     if (record.toSet === addressText(address)) return true;
-    return this.#isFresh(record) && !isAs(record, addressText(address), ttl);
+    if (!this.#isFresh(record) || isAs(record, addressText(address), ttl)) return false;
+    if (together === undefined) return true;
+    // A set that finds its zone is of one record. To ask finds it as well.
+    const queue = this.#queueOf(record);
+    return queue !== undefined && !this.#mustFindZone(record, queue);
+  }
+
+  /** Has those go on that waited for one of these. */
+  #attendHeld(together: ReadonlySet<HostRecord> | undefined): void {
+    for (const record of heldOf(together)) this.#attend(record);
+  }
+
+  /** What one of these waits for in vain, the others would, too. */
+  #failHeld(together: ReadonlySet<HostRecord> | undefined, reason: string): void {
+    const held = heldOf(together);
+    for (const { pending } of held) pending!.together = undefined;
+    for (const record of held) this.#fail(record, reason);
   }
 
   /** The queue of the zone that the record is in; undefined if it must be found. */
@@ -313,7 +335,34 @@ export class Updater {
       }, pause);
       return;
     }
+    const { together } = record.pending!;
+    if (together !== undefined) {
+      record.pending!.isReady = true;
+      if (!areReady(together) || this.#askAgain(together)) return;
+    }
     record.isBusy = true;
+    this.#enqueueSet(record);
+    this.#attendHeld(together);
+  }
+
+  /** Whether they are asked once more, which finds their zone, as they waited long since they were. */
+  #askAgain(together: ReadonlySet<HostRecord>): boolean {
+    const all = heldOf(together);
+    const mustFind = all.some((record) => {
+      const queue = this.#queueOf(record);
+      return queue === undefined || this.#mustFindZone(record, queue);
+    });
+    if (!mustFind || all.some(({ pending }) => pending!.wasAskedAgain)) return false;
+    for (const record of all) {
+      record.toSet = undefined;
+      record.pending!.isReady = false;
+      record.pending!.wasAskedAgain = true;
+    }
+    for (const record of all) this.#attend(record);
+    return true;
+  }
+
+  #enqueueSet(record: HostRecord): void {
     const queue = this.#queueOf(record);
     if (queue === undefined || this.#mustFindZone(record, queue)) return this.#queueFinding(record);
     this.#queueSetIn(queue, record);
@@ -395,6 +444,8 @@ export class Updater {
     record.toSet = undefined;
     record.pending = undefined;
     this.#waiting--;
+    // It may have been on its way before it had to wait for others.
+    this.#attendHeld(pending.together);
     return { record, change, pending };
   }
 
@@ -517,7 +568,9 @@ export class Updater {
     if (kind === "ask") return true;
     const queue = this.#queueOf(record);
     if (queue !== undefined && !this.#mustFindZone(record, queue)) {
-      this.#queueSetIn(queue, record);
+      const { together, isReady } = record.pending!;
+      if (together !== undefined && !isReady) this.#release(record);
+      else this.#queueSetIn(queue, record);
       return false;
     }
     const neighbours = this.#neighbours.get(parent);
@@ -585,6 +638,7 @@ export class Updater {
         return this.#failed(item, answer.reason);
       default:
         if (kind === "set") record.isInDoubt = true;
+        this.#failHeld((item.pending ?? record.pending)?.together, answer.reason);
         return this.#failed(item, answer.reason);
     }
   }
@@ -690,6 +744,7 @@ export class Updater {
   }
 
   #failWaiting(record: HostRecord, reason: string): void {
+    this.#failHeld(record.pending!.together, reason);
     record.isBusy = false;
     record.toSet = undefined;
     this.#fail(record, reason);
@@ -705,12 +760,37 @@ export class Updater {
   }
 
   #fulfil(record: HostRecord, result: Result): void {
-    const { waiters } = record.pending!;
+    const { waiters, together } = record.pending!;
     record.pending = undefined;
     record.toSet = undefined;
     this.#waiting--;
     for (const resolve of waiters) resolve(result);
+    this.#attendHeld(together);
   }
+}
+
+/** Has the records of each name set in one UPDATE. */
+function putTogether(records: readonly HostRecord[]): void {
+  for (const own of Map.groupBy(records, ({ name }) => name).values()) {
+    const together = new Set(own);
+    if (together.size < 2) continue;
+    // They may be already, for an earlier request.
+    for (const { pending } of together) pending!.together ??= together;
+  }
+}
+
+/** Those that wait for others of these. */
+function heldOf(together: ReadonlySet<HostRecord> | undefined): HostRecord[] {
+  if (together === undefined) return [];
+  return [...together].filter((record) => record.isHeld && record.pending!.together === together);
+}
+
+/** Whether none of these has to be waited for. */
+function areReady(together: ReadonlySet<HostRecord>): boolean {
+  for (const { pending } of together) {
+    if (pending?.together === together && !pending.isReady) return false;
+  }
+  return true;
 }
 
 function passed(ms: number): Promise<void> {

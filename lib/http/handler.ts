@@ -3,11 +3,13 @@
 import { STATUS_CODE } from "@std/http/status";
 import type { ClientList } from "../clients.ts";
 import type { Updater } from "../dns/updater.ts";
+import type { Dyndns2Settings } from "../dyndns2_settings.ts";
 import { limitRate, type Log } from "../log.ts";
 import type { Answer } from "./answer.ts";
-import { Callers, type CallersOptions } from "./client_address.ts";
+import { type Caller, Callers, type CallersOptions } from "./client_address.ts";
+import { createDyndns2 } from "./dyndns2.ts";
 import { createHooked, type HookedOptions } from "./hooked.ts";
-import { changesOf } from "./protocol.ts";
+import { changesOf, type Protocol } from "./protocol.ts";
 import type { HttpRequest } from "./request_head.ts";
 import { createSecretUrl } from "./secret_url.ts";
 
@@ -15,6 +17,8 @@ export interface HandlerOptions extends CallersOptions {
   clients: Pick<ClientList, "find" | "idOf">;
   updater: Pick<Updater, "set">;
   log: Pick<Log, "warning">;
+  /** undefined: not spoken. */
+  dyndns2?: Dyndns2Settings | undefined;
   /** Where the administrator's own functions decide. */
   hooked?: HookedOptions | undefined;
 }
@@ -31,22 +35,28 @@ const NOT_ALLOWED: Answer = {
 const MAX_WARNINGS = 10;
 
 export function createHandler(
-  { clients, updater, log, trustedProxies, proxyHeader, hooked }: HandlerOptions,
+  { clients, updater, log, trustedProxies, proxyHeader, dyndns2, hooked }: HandlerOptions,
 ): Handler {
   const warn = limitRate(log.warning, {
     most: MAX_WARNINGS,
     summary: (count) => `${count} more requests were refused just now`,
   });
   const callers = new Callers({ trustedProxies, proxyHeader });
-  const protocol = createSecretUrl({ clients, warn });
+  const secretUrl = createSecretUrl({ clients, warn });
+  const byPath = dyndns2 && createDyndns2({ clients, warn, ...dyndns2 });
+  // A key comes first, whatever it looks like.
+  const protocolOf = (request: HttpRequest, caller: Caller): Protocol =>
+    byPath?.isFor(request.target) && !secretUrl.hasKey(request, caller) ? byPath : secretUrl;
   if (hooked !== undefined) {
-    const answer = createHooked(hooked, { callers, protocol, updater });
+    const answer = createHooked(hooked, { callers, protocolOf, updater });
     return (request, from) => request.method === "GET" ? answer(request, from) : NOT_ALLOWED;
   }
 
   return (request, from) => {
     if (request.method !== "GET") return NOT_ALLOWED;
-    const call = protocol.parse(request, callers.find(from, request));
+    const caller = callers.find(from, request);
+    const protocol = protocolOf(request, caller);
+    const call = protocol.parse(request, caller);
     if ("status" in call) return call;
     // Most requests change nothing: their results are no promise, and it costs time to make one.
     const results = updater.set(changesOf(call));

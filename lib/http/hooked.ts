@@ -22,20 +22,22 @@ export interface HookedOptions {
 /** What is built in. */
 interface BuiltIn {
   callers: Pick<Callers, "find">;
-  protocol: Protocol;
+  protocolOf: (request: HttpRequest, caller: Caller) => Protocol;
   updater: Pick<Updater, "set">;
 }
 
 /** @returns what answers a GET request, asking each hook that there is */
 export function createHooked(
   { hooks, ttlOf, isKnown }: HookedOptions,
-  { callers, protocol, updater }: BuiltIn,
+  { callers, protocolOf, updater }: BuiltIn,
 ): (request: HttpRequest, from: string) => Promise<Answer> {
   return async (request, from) => {
+    const builtIn = callers.find(from, request);
+    const protocol = protocolOf(request, builtIn);
     try {
       const key = protocol.keyOf(request);
       const headers = [...request.headers];
-      const caller = await callerOf(request, from, headers, key);
+      const caller = await callerOf(builtIn, from, headers, key);
       const client = await clientOf(caller, key);
       const call = protocol.parse(request, caller, client);
       if ("status" in call) return call;
@@ -48,12 +50,11 @@ export function createHooked(
   };
 
   async function callerOf(
-    request: HttpRequest,
+    builtIn: Caller,
     from: string,
     headers: HeaderList,
     key: string,
   ): Promise<Caller> {
-    const builtIn = callers.find(from, request);
     if (!hooks.has("getIp")) return builtIn;
     const address = await hooks.getIp(parseAddress(from)?.text ?? from, headers, key);
     // Who is named in the log, and may be banned for it, is nobody that a header can name.

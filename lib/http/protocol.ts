@@ -1,23 +1,23 @@
 /** What a protocol is: how a request asks for updates, and how the results are reported. */
 
-import type { Address } from "../address.ts";
-import { type Change, recordType } from "../change.ts";
+import { type AddressType, type Change, recordType } from "../change.ts";
 import type { Client, Host } from "../clients.ts";
 import type { Result } from "../dns/updater.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller } from "./client_address.ts";
+import type { Wanted } from "./request_addresses.ts";
 import type { HttpRequest } from "./request_head.ts";
 
-/** A valid request of a client: each host gets each address. */
+/** A valid request of a client: each host gets each address, or loses all that the client may set. */
 export interface Call {
   readonly client: Client;
   /** Those of the client's hosts that the request is for. */
   readonly hosts: readonly Host[];
-  /** Usable ones, one of a family at most. */
-  readonly addresses: readonly Address[];
+  /** Usable ones. */
+  readonly addresses: Wanted;
 }
 
-export interface Protocol {
+export interface Protocol<OwnCall extends Call = Call> {
   /** The key in a request, as it was sent; "" if there is none. */
   keyOf(request: HttpRequest): string;
   /**
@@ -25,19 +25,27 @@ export interface Protocol {
    *
    * @param known who has the request's key, where that is known already
    */
-  parse(request: HttpRequest, caller: Caller, known?: Client): Call | Answer;
+  parse(request: HttpRequest, caller: Caller, known?: Client): OwnCall | Answer;
   /** @param results one per record: of the first host for each address, then of the next host */
-  respond(results: readonly Result[], call: Call): Answer;
+  respond(results: readonly Result[], call: OwnCall): Answer;
   /** The answer where it was not possible to find out what is asked for. */
   refuse(result: "FAIL" | "BUSY"): Answer;
 }
 
+const TYPES: AddressType[] = ["A", "AAAA"];
+
 /** The records that a call asks for, in the order in which results are told. */
-export function changesOf({ hosts, addresses }: Call): Change[] {
+export function changesOf({ client, hosts, addresses }: Call): Change[] {
   const changes: Change[] = [];
   for (const { name, ttl } of hosts) {
-    for (const address of addresses) {
-      changes.push({ name, type: recordType(address), ttl, address });
+    if (addresses === "offline") {
+      const family = client.limits?.family;
+      const types = family === undefined ? TYPES : [recordType({ family })];
+      for (const type of types) changes.push({ name, type, ttl, address: undefined });
+    } else {
+      for (const address of addresses) {
+        changes.push({ name, type: recordType(address), ttl, address });
+      }
     }
   }
   return changes;

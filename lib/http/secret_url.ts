@@ -1,12 +1,15 @@
 /** The secret URL's protocol: the request target is the client's key, and its hosts get its address. */
 
 import { STATUS_CODE } from "@std/http/status";
-import { unusable } from "../address.ts";
-import { isTakenFrom, refusal } from "../client_limits.ts";
+import { isTakenFrom } from "../client_limits.ts";
 import { type ClientList, digest, keyId } from "../clients.ts";
 import type { Result } from "../dns/updater.ts";
 import type { Answer } from "./answer.ts";
+import type { Caller } from "./client_address.ts";
 import type { Protocol } from "./protocol.ts";
+import { BadAddress, wantedAddresses } from "./request_addresses.ts";
+import type { HttpRequest } from "./request_head.ts";
+import { findKey, keyOf } from "./request_key.ts";
 
 export interface SecretUrlOptions {
   clients: Pick<ClientList, "find" | "idOf">;
@@ -19,6 +22,7 @@ const ANSWERS = {
   OK: { status: STATUS_CODE.OK, body: "OK" },
   UPTODATE: { status: STATUS_CODE.OK, body: "UPTODATE" },
   BADKEY: { status: STATUS_CODE.Forbidden, body: "BADKEY" },
+  BADIP: { status: STATUS_CODE.BadRequest, body: "BADIP" },
   FAIL: { status: STATUS_CODE.InternalServerError, body: "FAIL" },
   // Seconds.
   BUSY: {
@@ -31,23 +35,29 @@ const ANSWERS = {
 /** Of several results the worst is the answer. */
 const WORST_FIRST: Result[] = ["FAIL", "BUSY", "OK", "UPTODATE"];
 
-export function createSecretUrl({ clients, warn }: SecretUrlOptions): Protocol {
+export interface SecretUrl extends Protocol {
+  /** Whether the request has a key that somebody has. */
+  hasKey(request: HttpRequest, caller: Caller): boolean;
+}
+
+export function createSecretUrl({ clients, warn }: SecretUrlOptions): SecretUrl {
+  const find = (key: string, { address }: Caller) =>
+    findKey(key, (key) => {
+      const client = clients.find(key);
+      // A key that is not taken from there is one that nobody has.
+      return isTakenFrom(client?.limits, address) ? client : undefined;
+    });
   return {
     keyOf: ({ target }) => keyOf(target),
+    hasKey: ({ target }, caller) => find(keyOf(target), caller) !== undefined,
     parse(request, caller, known) {
-      // A key that is not taken from there is one that nobody has.
-      const find = (key: string) => {
-        const client = clients.find(key);
-        return isTakenFrom(client?.limits, caller.address) ? client : undefined;
-      };
-      let key = keyOf(request.target);
-      let client = known ?? (key === "" ? undefined : find(key));
-      // Some routers insist on a query string, be it an empty one.
-      if (client === undefined && key !== "" && key.indexOf("?") === key.length - 1) {
-        key = key.slice(0, -1);
-        client = find(key);
-      }
-      if (key !== "" && client === undefined) {
+      const text = keyOf(request.target);
+      const found = known !== undefined
+        ? { client: known, key: text, query: "" }
+        : text === ""
+        ? undefined
+        : find(text, caller);
+      if (text !== "" && found === undefined) {
         warn(`unknown key from ${caller.text}`);
         return ANSWERS.BADKEY;
       }
@@ -56,33 +66,18 @@ export function createSecretUrl({ clients, warn }: SecretUrlOptions): Protocol {
         return ANSWERS.FAIL;
       }
       const { address } = caller;
-      if (client === undefined) return { status: STATUS_CODE.OK, body: address.text };
-      const problem = unusable(address) ?? refusal(client.limits, address);
-      if (problem !== undefined) {
-        warn(
-          `key ${
-            clients.idOf(key) ?? keyId(digest(key))
-          }: address ${address.text} refused (${problem})`,
-        );
-        return ANSWERS.FAIL;
+      if (found === undefined) return { status: STATUS_CODE.OK, body: address.text };
+      const { client, key, query } = found;
+      const { hosts, limits } = client;
+      const addresses = wantedAddresses(query, address, limits);
+      if (addresses instanceof BadAddress) {
+        warn(`key ${clients.idOf(key) ?? keyId(digest(key))}: ${addresses.problem}`);
+        return addresses.isNamed ? ANSWERS.BADIP : ANSWERS.FAIL;
       }
-      return { client, hosts: client.hosts, addresses: [address] };
+      return { client, hosts, addresses };
     },
-    respond: (results) => ANSWERS[WORST_FIRST.find((result) => results.includes(result))!],
+    respond: (results) =>
+      ANSWERS[WORST_FIRST.find((result) => results.includes(result)) ?? "UPTODATE"],
     refuse: (result) => ANSWERS[result],
   };
-}
-
-/** Scheme and authority, where a target is a whole URL. */
-const ORIGIN = /^https?:\/\/[^/?#]*/i;
-
-/**
- * The update key in a request: its target as the client sent it, query string
- * and all, without the slashes at its start; "" if there is none.
- */
-export function keyOf(target: string): string {
-  let start = target.startsWith("/") ? 0 : ORIGIN.exec(target)?.[0].length ?? 0;
-  while (target[start] === "/") start++;
-  const key = target.slice(start);
-  return key === "?" ? "" : key;
 }

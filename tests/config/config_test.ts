@@ -129,6 +129,7 @@ host = "e.dyn.example"
     recheck: 60_000,
     maxConnections: 500,
     proxyHeader: "X-Real-IP",
+    dyndns2: undefined,
     clientFiles: undefined,
     hooks: "/etc/sftdyn/my hooks.js",
     shortKeys: [],
@@ -190,6 +191,7 @@ Deno.test("loadConfig() has a default for all but where to listen", async () => 
     maxConnections: 1000,
     trustedProxies: [],
     proxyHeader: "X-Forwarded-For",
+    dyndns2: undefined,
     clientFiles: undefined,
     hooks: undefined,
     shortKeys: [],
@@ -405,6 +407,8 @@ Deno.test("loadConfig() refuses impossible hosts and clients", async () => {
       /private: expected true or false, got a/,
     ],
     ['"abc" = { host = "a.dyn.example", private = 0 }', /private: expected true or false/],
+    ['"abc" = { host = "a.dyn.example", address = "Request" }', /address: expected .* another/],
+    ['"abc" = { host = "a.dyn.example", address = true }', /address: expected .*, got true/],
     ['"abc" = { networks = ["::1"] }', /host is missing/],
     ['abc.def = "a.dyn.example"', /a key with a dot needs quotes/],
     ['"" = "a.dyn.example"', /the key is empty/],
@@ -638,6 +642,7 @@ Deno.test("loadConfig() never repeats a client's key or host", async () => {
     `"${KEY}" = { host = "${HOST}", ttl = "${KEY}" }`,
     `"${KEY}" = { host = "${HOST}", networks = ["${KEY}"], families = ["${KEY}"] }`,
     `"${KEY}" = { host = "${HOST}", private = "${KEY}" }`,
+    `"${KEY}" = { host = "${HOST}", address = "${KEY}" }`,
     `"${KEY}" = "${HOST}:53"`,
     `"${KEY}" = "${HOST}\\nserver evil"`,
     `"${KEY}" = "qqqhost"`,
@@ -829,5 +834,55 @@ Deno.test("loadConfig() reads a client's plain line as it reads any other", asyn
     const alone = await outcome(`http = "1"\n[clients]\n${line}\n`);
     const beside = await outcome(`http = "1"\n${other}[clients]\n${line}\n`);
     assertEquals([line, alone], [line, beside]);
+  }
+});
+
+Deno.test("loadConfig() reads which clients may name addresses", async () => {
+  const { clients } = await load(
+    withClients(`"both" = { host = "a.dyn.example", address = "request", families = ["ipv4"] }
+"request" = { host = "a.dyn.example", address = "request" }
+"connection" = { host = "a.dyn.example", address = "connection" }
+"plain" = "a.dyn.example"`),
+  );
+  assertEquals(clients.find("both")?.limits, { family: 4 });
+  for (const key of ["both", "request"]) assertEquals(clients.find(key)?.address, "request", key);
+  for (const key of ["connection", "plain"]) {
+    assertEquals(clients.find(key)?.address, undefined, key);
+  }
+});
+
+Deno.test("loadConfig() reads where dyndns2 is spoken", async () => {
+  const table: [value: string, paths: string[] | undefined][] = [
+    ["false", undefined],
+    ["true", ["/nic/update", "/v3/update"]],
+    ['{ paths = ["/update"] }', ["/update"]],
+    ['{ paths = ["/nic/update", "/dyn/dns/set.php"] }', ["/nic/update", "/dyn/dns/set.php"]],
+  ];
+  for (const [value, paths] of table) {
+    const { dyndns2 } = await load(`http = "8080"\ndyndns2 = ${value}`);
+    assertEquals([value, dyndns2?.paths], [value, paths]);
+  }
+  const faults: [value: string, said: RegExp][] = [
+    ['"true"', /expected true, false or \{ paths = .*got a string/],
+    ["1", /got a number/],
+    ["[]", /got a list/],
+    ["{}", /got another table/],
+    ["{ paths = [] }", /got another table/],
+    ['{ paths = "/nic/update" }', /got another table/],
+    ['{ path = ["/nic/update"] }', /got another table/],
+    ['{ paths = ["/nic/update"], port = 1 }', /got another table/],
+    ["{ paths = [1] }", /got a number in it/],
+    ['{ paths = ["nic/update"] }', /"nic\/update" is no path/],
+    ['{ paths = ["/"] }', /is no path/],
+    ['{ paths = ["/nic//update"] }', /is no path/],
+    ['{ paths = ["/nic/update/"] }', /is no path/],
+    ['{ paths = ["/nic/update?"] }', /is no path/],
+    ['{ paths = ["/nic update"] }', /is no path/],
+    ['{ paths = ["/\u00fc"] }', /is no path/],
+  ];
+  for (const [value, said] of faults) {
+    const [line, ...more] = await faultsOf(`http = "8080"\ndyndns2 = ${value}`);
+    assertEquals(more, []);
+    assertMatch(line!, new RegExp(`: line 2: dyndns2: .*${said.source}`));
   }
 });

@@ -42,7 +42,7 @@ function optionsIn(text: string): string[] {
 }
 
 const OPTIONS = optionsIn(HELP);
-const LONG = [...HELP.matchAll(/--(\w+)/g)].map(([, name]) => name!);
+const LONG = [...HELP.matchAll(/^ +(?:-\w, )?--(\w+)/gm)].map(([, name]) => name!);
 const COMMANDS = [...HELP.matchAll(/^ {2}sftdyn (\w+) /gm)].map(([, name]) => name!);
 
 Deno.test("HELP is read as it is meant", () => {
@@ -139,30 +139,42 @@ Deno.test("systemd has nothing to say about the client's units", async () => {
   assertSilent(await tool(["systemd-analyze", "verify", ...UNITS]));
 });
 
-Deno.test("the client's service requests the URL in root's file, and does not show it", async () => {
+Deno.test("the client's service requests the URL in root's file over both families, and does not show it", async () => {
   const unit = await Deno.readTextFile(UNITS[0]!);
   const command = /^ExecStart=(.*)$/m.exec(unit)![1]!;
   const [, write, file] = /^# +(umask 077; echo .* > (\S+))$/m.exec(unit)!;
   assertStringIncludes(unit, `\nLoadCredential=url:${file}\n`);
   assert(!command.includes("http"));
   const requested: string[] = [];
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+  const answer = (request: Request) => {
     requested.push(request.url);
     return new Response("OK");
-  });
+  };
+  const ipv4 = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, answer);
+  const { port } = ipv4.addr;
+  const ipv6 = Deno.serve({ hostname: "::1", port, onListen: () => {} }, answer);
   try {
     await withFolder(async (folder) => {
-      const url = `http://127.0.0.1:${server.addr.port}/?a={b,c}[1-2]&d=%20`;
+      const url = `http://localhost:${port}/?a={b,c}[1-2]&d=%20`;
       const script = write!.replace(/https:[^"]*/, url).replace(file!, `${folder}/url`);
       assertSilent(await tool(["bash", "-c", script]));
       assertEquals((await Deno.stat(`${folder}/url`)).mode! & 0o777, 0o600);
-      const [program, ...args] = command.replaceAll("%d", folder).split(" ");
-      const { code, stdout, stderr } = await tool([program!, ...args], { env: { no_proxy: "*" } });
-      assertEquals({ code, stdout, stderr }, { code: 0, stdout: "OK", stderr: "" });
-      assertEquals(requested, [new Request(url).url]);
+      const [, shell, path] = /^sh -c '([^']*)' (\S+)$/.exec(
+        command.replaceAll("%d", folder).replaceAll("$$", "$"),
+      )!;
+      const once = () => tool(["sh", "-c", shell!, path!], { env: { no_proxy: "*" } });
+      assertEquals(await once(), { code: 0, stdout: "OKOK", stderr: "" });
+      assertEquals(requested, [new Request(url).url, new Request(url).url]);
+      await ipv6.shutdown();
+      const one = await once();
+      assertEquals([one.code, one.stdout], [0, "OK"]);
+      await ipv4.shutdown();
+      const none = await once();
+      assertEquals([none.code, none.stdout], [1, ""]);
     });
   } finally {
-    await server.shutdown();
+    await ipv4.shutdown();
+    await ipv6.shutdown();
   }
 });
 
@@ -195,11 +207,11 @@ Deno.test("the manual page has every name of the example configuration, and no o
   const example = await Deno.readTextFile(`${ROOT}/sftdyn.toml.example`);
   // Some are in a zone of its own once more.
   const names = new Set(
-    [...example.matchAll(/^#?([a-z_]+) = |^#?\[(clients|zones)\b.*\]$/gm)]
+    [...example.matchAll(/^#?([a-z0-9_]+) = |^#?\[(clients|zones)\b.*\]$/gm)]
       .map(([, name, table]) => name ?? table!),
   );
   const tags = [...(await manual()).get("CONFIGURATION")!.matchAll(
-    /^ {5}((?:[a-z_]+, )*(?:[a-z_]+|\[(?:clients|zones)\b\S*\]))(?: {2}|$)/gm,
+    /^ {5}((?:[a-z0-9_]+, )*(?:[a-z0-9_]+|\[(?:clients|zones)\b\S*\]))(?: {2}|$)/gm,
   )].flatMap(([, tag]) => tag!.replace(/\[(\w+).*\]/, "$1").split(", "));
   assertEquals(tags, [...names]);
 });
@@ -223,7 +235,7 @@ for (const [shell, file] of Object.entries(SHELLS)) {
 
   Deno.test(`the completion for ${shell} names every option and command, and no others`, async () => {
     const text = await Deno.readTextFile(`${COMPLETIONS}/${file}`);
-    const options = shell === "fish" ? / -l ([a-z]+)/g : /(?<![\w-])--([a-z]+)/g;
+    const options = shell === "fish" ? / -l (\w+)/g : /(?<![\w-])--(\w+)/g;
     const named = new Set([...text.matchAll(options)].map(([, name]) => name!));
     assertEquals([...named].sort(), LONG.toSorted());
     for (const command of COMMANDS) assertMatch(text, new RegExp(`\\b${command}\\b`));

@@ -18,7 +18,7 @@ Deno.test("sftdyn.toml.example with everything uncommented serves its clients", 
     await withFolder(async (folder) => {
       await makeCertificate(folder);
       const [http, https] = [freePort(), freePort()];
-      const adapted = EXAMPLE.replace(/^#([a-z_]+ = |"|\[)/gm, "$1")
+      const adapted = EXAMPLE.replace(/^#([a-z0-9_]+ = |"|\[)/gm, "$1")
         .replace('"8080"', `"${http}"`)
         .replace('"4443"', `"${https}"`)
         .replace('"fullchain.pem"', '"cert.pem"')
@@ -41,6 +41,7 @@ Deno.test("sftdyn.toml.example with everything uncommented serves its clients", 
         ["otherkeyotherkey", "home", "*.home"],
         ["keyofthehomerouter", "router"],
         ["keyoftheoffice", "office"],
+        ["keyofarouterthatsays", "says"],
         ["key:of:a:file", "file"],
       ];
       for (const [key, ...hosts] of keys) {
@@ -58,6 +59,19 @@ Deno.test("sftdyn.toml.example with everything uncommented serves its clients", 
           "200 UPTODATE",
         );
       }
+      const says = "keyofarouterthatsays";
+      const query = "myip=192.0.2.1&myipv6=2001:db8::1";
+      assertEquals(await curl(...from, `${url}/${says}?${query}`), "200 OK");
+      assertEquals(await named.dig("says.dyn.sft.mx", "AAAA"), ["2001:db8::1"]);
+      assertEquals(
+        await curl(
+          ...from,
+          "-u",
+          `anybody:${says}`,
+          `${url}/nic/update?hostname=says.dyn.sft.mx&${query}`,
+        ),
+        "200 nochg 192.0.2.1,2001:db8::1",
+      );
       assertEquals(await program.stop(), 0);
     });
   } finally {

@@ -8,6 +8,7 @@ import { parseHostname } from "../../lib/hostname.ts";
 import { createHandler } from "../../lib/http/handler.ts";
 import type { HookedOptions } from "../../lib/http/hooked.ts";
 import { createLog } from "../../lib/log.ts";
+import { basic } from "./ask.ts";
 
 type Own = Partial<Pick<HookedOptions["hooks"], HookName>>;
 
@@ -33,6 +34,7 @@ function setup({ own, known = [] }: Setup) {
     log: createLog({ write: (line) => lines.push(line.slice(25).trimEnd()) }),
     trustedProxies: [parseNetwork("10.0.0.1")!],
     proxyHeader: "X-Forwarded-For",
+    dyndns2: { paths: ["/nic/update"] },
     hooked: {
       hooks: {
         has: (name) => name in own,
@@ -156,4 +158,30 @@ Deno.test("a hook that fails is FAIL, and one that is asked too often 503", asyn
       assertEquals(updates, []);
     }
   }
+});
+
+Deno.test("over dyndns2 the key that hooks get is the password", async () => {
+  const asked: unknown[] = [];
+  const { answer, updates, lines } = setup({
+    own: {
+      getHost: (key, address) => {
+        asked.push([key, address]);
+        return Promise.resolve(key === "own" ? [parseHostname("own.dyn.example")] : undefined);
+      },
+    },
+  });
+  const ask = (key: string, host: string) =>
+    answer(`/nic/update?hostname=${host}.dyn.example`, { headers: basic("user", key) });
+  assertEquals(await ask("own", "own"), "200 good 203.0.113.7");
+  assertEquals(await ask("own", "a"), "200 nohost");
+  assertEquals(await ask("k", "a"), "200 good 203.0.113.7");
+  assertEquals(updates, ["own.dyn.example 77 203.0.113.7", "a.dyn.example 30 203.0.113.7"]);
+  assertEquals(await ask("wrong", "a"), "401 badauth");
+  assertEquals(asked, ["own", "own", "k", "wrong"].map((key) => [key, "203.0.113.7"]));
+  assertEquals(lines, ["warning: unknown key from 203.0.113.7"]);
+  assertEquals(await answer("/nic/update"), "401 badauth");
+  assertEquals(asked.length, 4);
+  const failing = setup({ own: { getHost: fail("FAIL") } });
+  const headers = basic("user", "k");
+  assertEquals(await failing.answer("/nic/update?hostname=a.dyn.example", { headers }), "500 911");
 });

@@ -1,0 +1,245 @@
+/** Records of one name, which are set in one UPDATE. */
+
+import { assert, assertEquals } from "@std/assert";
+import { parseAddress } from "../../lib/address.ts";
+import { type Change, recordType } from "../../lib/change.ts";
+import { type Result, Updater, type UpdaterOptions } from "../../lib/dns/updater.ts";
+import { parseHostname, parseZoneName } from "../../lib/hostname.ts";
+import { createLog } from "../../lib/log.ts";
+import { Zones } from "../../lib/zones.ts";
+import { type FakeTime, withFakeTime } from "../fake_time.ts";
+import { belowFrom } from "../support.ts";
+import { FakeNameserver } from "./fake_nameserver.ts";
+
+const ZONE = "dyn.example";
+const HOST = `home.${ZONE}`;
+
+function change(name: string, text: string): Change {
+  const address = parseAddress(text)!;
+  return { name: parseHostname(name), type: recordType(address), ttl: 30, address };
+}
+
+const both = (name: string, number: number): Change[] => [
+  change(name, `192.0.2.${number}`),
+  change(name, `2001:db8::${number}`),
+];
+
+interface World {
+  time: FakeTime;
+  server: FakeNameserver;
+  updater: Updater;
+  set: (changes: readonly Change[]) => Promise<readonly Result[]>;
+  /** The sets since it was called last, each with how many records it had. */
+  sets: () => number[];
+}
+
+async function withWorld(
+  body: (world: World) => Promise<void>,
+  options: Partial<UpdaterOptions> = {},
+): Promise<void> {
+  await withFakeTime(async (time) => {
+    const server = new FakeNameserver(time, ZONE, "silent.example");
+    const updater = new Updater({
+      nsupdate: server,
+      zones: new Zones(),
+      minInterval: 0,
+      recheck: 300_000,
+      log: createLog({ write: () => {} }),
+      now: time.now,
+      ...options,
+    });
+    let seen = 0;
+    const sets = () => {
+      const fresh = server.messages.slice(seen).filter(({ kind }) => kind === "set");
+      seen = server.messages.length;
+      return fresh.map(({ records }) => records.length);
+    };
+    await body({ time, server, updater, sets, set: async (changes) => await updater.set(changes) });
+    await time.pass(60_000);
+    assertEquals(server.underWay, 0, "a message is under way for ever");
+  });
+}
+
+const nameserver = { endpoint: undefined, keyFile: undefined };
+const configured = new Zones([{ name: parseZoneName(ZONE), nameserver, ttl: 30 }]);
+
+for (const zones of [new Zones(), configured]) {
+  const how = zones === configured ? "of the configuration" : "that must be found";
+  for (const distance of [0, 20]) {
+    Deno.test(`both go in one UPDATE, ${distance} ms away in a zone ${how}`, async () => {
+      await withWorld(async ({ time, server, set, sets }) => {
+        server.distance = distance;
+        for (const pause of [0, 50, 200, 5000]) {
+          for (const number of [1, 2, 3]) {
+            const setting = set(both(HOST, 10 * number + pause % 7));
+            await time.pass(3000);
+            assertEquals([pause, number, await setting], [pause, number, ["OK", "OK"]]);
+            assertEquals([pause, number, sets()], [pause, number, [2]]);
+            await time.pass(pause);
+          }
+        }
+        const again = set(both(HOST, 30 + 5000 % 7));
+        await time.pass(3000);
+        assertEquals(await again, ["UPTODATE", "UPTODATE"]);
+        assertEquals(sets(), []);
+      }, { zones });
+    });
+  }
+}
+
+Deno.test("one that is so already is not waited for, and not set", async () => {
+  await withWorld(async ({ server, set, sets }) => {
+    await set([change(HOST, "192.0.2.1")]);
+    assertEquals(sets(), [1]);
+    assertEquals(await set(both(HOST, 1)), ["UPTODATE", "OK"]);
+    assertEquals(sets(), [1]);
+    server.zones.get(ZONE)!.set(`new.${ZONE} A`, "192.0.2.7");
+    assertEquals(await set(both(`new.${ZONE}`, 7)), ["UPTODATE", "OK"]);
+    assertEquals(sets(), [1]);
+  });
+});
+
+Deno.test("both wait for the interval of either, and the newest addresses win", async () => {
+  await withWorld(async ({ time, server, set, sets }) => {
+    await set([change(HOST, "192.0.2.1")]);
+    sets();
+    await time.pass(2000);
+    const first = set(both(HOST, 2));
+    const second = set([change(HOST, "2001:db8::3")]);
+    await time.pass(2900);
+    assertEquals(sets(), []);
+    await time.pass(200);
+    assertEquals([await first, await second], [["OK", "OK"], ["OK"]]);
+    assertEquals(sets(), [2]);
+    assertEquals([server.lookUp(HOST), server.lookUp(HOST, "AAAA")], ["192.0.2.2", "2001:db8::3"]);
+  }, { minInterval: 5000 });
+});
+
+Deno.test("flush() makes both that wait for an interval, in one UPDATE", async () => {
+  await withWorld(async ({ updater, set, sets }) => {
+    await set(both(HOST, 1));
+    const setting = set(both(HOST, 2));
+    updater.flush();
+    assertEquals(await setting, ["OK", "OK"]);
+    assertEquals(sets(), [2, 2]);
+  }, { minInterval: 5000 });
+});
+
+Deno.test("several hosts of one request: each host's in one UPDATE", async () => {
+  await withWorld(async ({ server, set }) => {
+    const names = Array.from({ length: 10 }, (_, i) => `h${i}.${ZONE}`);
+    for (const number of [1, 2]) {
+      const results = await set(names.flatMap((name) => both(name, number)));
+      assertEquals(new Set(results), new Set(["OK"]));
+    }
+    for (const { kind, records } of server.messages) {
+      if (kind !== "set") continue;
+      for (const name of names) {
+        const own = records.filter((record) => record.startsWith(`${name} `));
+        assert(own.length !== 1, `apart: ${records}`);
+      }
+    }
+  });
+});
+
+Deno.test("what one waits for in vain, the other does not wait for once more", async () => {
+  await withWorld(async ({ time, server, set }) => {
+    await set([change(HOST, "192.0.2.1")]);
+    server.silent.add("*");
+    const started = time.now();
+    let took = 0;
+    const setting = set(both(HOST, 2)).finally(() => took = time.now() - started);
+    await time.pass(60_000);
+    assertEquals(await setting, ["FAIL", "FAIL"]);
+    assert(took <= server.timeout, `it took ${took} ms`);
+    server.silent.clear();
+    const again = set(both(HOST, 2));
+    await time.pass(1000);
+    assertEquals(await again, ["OK", "OK"]);
+  });
+  await withWorld(async ({ server, set }) => {
+    await set([change(HOST, "192.0.2.1")]);
+    server.isGone = true;
+    assertEquals(await set(both(HOST, 2)), ["FAIL", "FAIL"]);
+    server.isGone = false;
+    server.refused.add(HOST);
+    assertEquals(await set(both(HOST, 2)), ["FAIL", "FAIL"]);
+    server.refused.clear();
+    assertEquals(await set(both(HOST, 2)), ["OK", "OK"]);
+  });
+});
+
+Deno.test("one that is on its way already is not waited for by the other", async () => {
+  for (const zones of [new Zones(), configured]) {
+    await withWorld(async ({ time, server, set }) => {
+      server.distance = 20;
+      const first = set(both(HOST, 1));
+      await time.pass(5000);
+      const single = set([change(HOST, "2001:db8::2")]);
+      const second = set(both(HOST, 3));
+      await time.pass(5000);
+      assertEquals([await first, await single, await second].flat(), Array(5).fill("OK"));
+      assertEquals([server.lookUp(HOST), server.lookUp(HOST, "AAAA")], [
+        "192.0.2.3",
+        "2001:db8::3",
+      ]);
+    }, { zones });
+  }
+});
+
+Deno.test("random requests for both and for either, and faults: all are answered, and the last is true", async () => {
+  const seed = Date.now() >>> 0;
+  const below = belowFrom(seed);
+  for (let round = 0; round < 1000; round++) {
+    const options = {
+      minInterval: [0, 20, 3000][below(3)]!,
+      recheck: [0, 100, 300_000][below(3)]!,
+      maxWaiting: [3, 1000][below(2)]!,
+      zones: [new Zones(), configured][below(2)]!,
+    };
+    await withWorld(async ({ time, server, updater, set }) => {
+      server.distance = [0, 1, 30, 700][below(4)]!;
+      server.timeout = 2000;
+      let unanswered = 0;
+      for (let i = 0; i < 60; i++) {
+        const name = [
+          HOST,
+          `nas.${ZONE}`,
+          ZONE,
+          "x.silent.example",
+          "x.nowhere.example",
+        ][below(5)]!;
+        const all = both(name, 1 + below(3)).map((change) =>
+          below(8) === 0 ? { ...change, address: undefined } : change
+        );
+        const changes = below(3) === 0 ? [all[below(2)]!] : all;
+        unanswered++;
+        void set(changes).then((results) => {
+          unanswered--;
+          assertEquals(results.length, changes.length);
+        });
+        if (below(8) === 0) server.isGone = !server.isGone;
+        if (below(8) === 0) server.refused.add(name);
+        if (below(4) === 0) server.refused.clear();
+        if (below(8) === 0) server.silent.add(["*", ZONE, "silent.example"][below(3)]!);
+        if (below(3) === 0) server.silent.clear();
+        if (below(10) === 0) server.zones.get(ZONE)!.delete(`${HOST} A`);
+        await time.pass([0, 0, 1, 30, 150, 2500][below(6)]!);
+      }
+      server.isGone = false;
+      server.refused.clear();
+      server.silent.clear();
+      await time.pass(120_000);
+      assertEquals(unanswered, 0, `seed ${seed}, round ${round}: somebody waits for ever`);
+      assertEquals([...updater.unfinished()].filter(({ pending }) => pending), []);
+      const last = set(both(HOST, 9));
+      await time.pass(30_000);
+      const told = (await last).filter((result) => result === "OK" || result === "UPTODATE");
+      assertEquals(told.length, 2, `seed ${seed}, round ${round}`);
+      assertEquals([server.lookUp(HOST), server.lookUp(HOST, "AAAA")], [
+        "192.0.2.9",
+        "2001:db8::9",
+      ]);
+    }, options);
+  }
+});
