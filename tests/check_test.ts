@@ -66,6 +66,7 @@ function configOf(changes: Partial<Config> = {}): Config {
     clients: clientsOf(["a.dyn.example"]),
     clientFiles: undefined,
     hooks: undefined,
+    dyndns2: undefined,
     ttlOf: () => 30,
     shortKeys: [],
     urlKeys: [],
