@@ -72,7 +72,8 @@ async function copy(from: string, to: string, names: string[], date: Date): Prom
   }
 }
 
-async function git(...args: string[]): Promise<string | undefined> {
+/** What git says, or undefined where it cannot. */
+export async function git(...args: string[]): Promise<string | undefined> {
   try {
     const { success, stdout } = await new Deno.Command("git", { args, cwd: ROOT }).output();
     return success ? new TextDecoder().decode(stdout).trim() : undefined;
