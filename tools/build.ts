@@ -127,7 +127,8 @@ export async function compile(
   return success;
 }
 
-async function writeSums(names: string[]): Promise<void> {
+/** Writes SHA256SUMS of files in dist/, and says them. */
+export async function writeSums(names: string[]): Promise<void> {
   let sums = "";
   for (const name of names) {
     const bytes = await Deno.readFile(`${DIST}/${name}`);
