@@ -1,7 +1,7 @@
 /** sftdyn: wires the parts together, and is the only place that exits. */
 
 import { check } from "./lib/check.ts";
-import { type Command, HELP, parseCommandLine, UsageError } from "./lib/cli.ts";
+import { type Command, DEFAULT_FILE, HELP, parseCommandLine, UsageError } from "./lib/cli.ts";
 import { ConfigError, loadConfig } from "./lib/config/config.ts";
 import { keyText, newKey } from "./lib/update_key.ts";
 import { isJournal } from "./lib/journal.ts";
@@ -9,6 +9,7 @@ import { ListenError } from "./lib/http/listener.ts";
 import { createLog } from "./lib/log.ts";
 import { Nsupdate, nsupdateVersion } from "./lib/dns/nsupdate.ts";
 import { ImportError, importPython } from "./lib/python/to_toml.ts";
+import { serverUrl, UNKNOWN_URL } from "./lib/server_url.ts";
 import { type Service, startService } from "./lib/service.ts";
 import project from "./deno.json" with { type: "json" };
 
@@ -34,8 +35,7 @@ async function main(args: string[]): Promise<number> {
       console.log(`sftdyn ${project.version} (${await origin()}Deno ${Deno.version.deno})`);
       return EXIT.done;
     case "key":
-      console.log(keyText(newKey(), command.host).trimEnd());
-      return EXIT.done;
+      return await runKey(command);
     case "import":
       return await runImport(command.file);
     case "check":
@@ -62,6 +62,24 @@ async function runImport(file: string): Promise<number> {
     console.error(`sftdyn: ${error.message}`);
     return EXIT.usage;
   }
+}
+
+async function runKey(command: Command & { name: "key" }): Promise<number> {
+  const { host, isDigest } = command;
+  let url = UNKNOWN_URL;
+  try {
+    url = serverUrl(await loadConfig(command.file ?? DEFAULT_FILE, {}));
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    if (command.file !== undefined) {
+      for (const fault of error.faults) console.error(`sftdyn: ${fault}`);
+      return EXIT.usage;
+    }
+  }
+  const { file, person } = keyText(newKey(), { host, url, isDigest });
+  console.log(file.trimEnd());
+  if (person !== "") console.error(person.trimEnd());
+  return EXIT.done;
 }
 
 type ConfigCommand = Command & { name: "serve" | "check" };

@@ -95,8 +95,11 @@ Deno.test("parseCommandLine() prints help or version before anything else", () =
 });
 
 Deno.test("parseCommandLine() makes a key, for a host or without one", () => {
-  assertEquals<unknown>(parse("key"), { name: "key", host: undefined });
-  assertEquals<unknown>(parse("key Host.dyn.example."), { name: "key", host: "host.dyn.example" });
+  const key = { name: "key", host: "host.dyn.example", file: undefined, isDigest: false };
+  assertEquals<unknown>(parse("key"), { ...key, host: undefined });
+  assertEquals<unknown>(parse("key Host.dyn.example."), key);
+  assertEquals<unknown>(parse("key host.dyn.example x.toml"), { ...key, file: "x.toml" });
+  assertEquals<unknown>(parse("key --digest host.dyn.example"), { ...key, isDigest: true });
 });
 
 Deno.test("parseCommandLine() imports a file", () => {
@@ -109,7 +112,8 @@ Deno.test("parseCommandLine() says what cannot be understood", () => {
   const table: [string, string][] = [
     ["x.toml y.toml", "too many arguments: y.toml"],
     ["check x.toml y.toml z", "too many arguments: y.toml z"],
-    ["key a.example b.example", "too many arguments: b.example"],
+    ["key a.example x.toml y.toml", "too many arguments: y.toml"],
+    ["check --digest", "--digest is for sftdyn key"],
     ["import", "import needs a file, the Python sftdyn's is /etc/sftdyn/conf"],
     ["import conf.py sftdyn.toml", "too many arguments: sftdyn.toml"],
     ["key host", "not a host name: "],
@@ -169,5 +173,5 @@ Deno.test("HELP has every option, the default file and an example, in 100 column
   assertStringIncludes(HELP, "Example:\n  $ sftdyn ");
   for (const line of HELP.split("\n")) assert(line.length <= 100 && line === line.trimEnd(), line);
   // The commands of the example are good ones.
-  for (const [, line] of HELP.matchAll(/\$ sftdyn (.*)/g)) parse(line!);
+  for (const [, line] of HELP.matchAll(/\$ sftdyn (.*?)(?: >>.*)?$/gm)) parse(line!);
 });

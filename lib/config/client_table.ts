@@ -92,7 +92,7 @@ export class ClientReader implements ClientTable, Rows {
     if (number >= 0) {
       return this.#fault(line, `this key is already in line ${this.#lines[number]}`);
     }
-    const client = this.#readClient(line, value);
+    const client = this.#readClient(line, value, key);
     if (digest === undefined) return;
     this.#lines = withRoom(this.#lines, this.clients.size + 1);
     this.#lines[this.clients.size] = line;
@@ -104,8 +104,8 @@ export class ClientReader implements ClientTable, Rows {
     this.#options.faults.add(line, `clients: ${problem}`);
   }
 
-  #readClient(line: number, value: unknown): NewClient {
-    if (!(value instanceof Map)) return { hosts: this.#readHosts(line, value, undefined) };
+  #readClient(line: number, value: unknown, key: string): NewClient {
+    if (!(value instanceof Map)) return { hosts: this.#readHosts(line, value, undefined, key) };
     const table = value as TomlTable;
     const isKnown = [...table.keys()].every((name) => name === "host" || name === "ttl");
     if (!isKnown) {
@@ -113,12 +113,17 @@ export class ClientReader implements ClientTable, Rows {
     }
     const ttl = this.#readTtl(table.get("ttl"));
     const host = table.get("host");
-    if (host !== undefined) return { hosts: this.#readHosts(line, host.value, ttl) };
+    if (host !== undefined) return { hosts: this.#readHosts(line, host.value, ttl, key) };
     if (isKnown) this.#fault(line, 'host is missing: expected { host = "HOST" }');
     return { hosts: [] };
   }
 
-  #readHosts(line: number, value: unknown, ttl: number | undefined): NewClient["hosts"] {
+  #readHosts(
+    line: number,
+    value: unknown,
+    ttl: number | undefined,
+    key: string,
+  ): NewClient["hosts"] {
     const names: unknown[] = Array.isArray(value) ? value : [value];
     if (names.length === 0) {
       this.#fault(line, 'the list of hosts is empty: expected ["HOST", "HOST"]');
@@ -137,7 +142,8 @@ export class ClientReader implements ClientTable, Rows {
         seen?.add(name);
         hosts.push({ name, ttl });
       } catch (error) {
-        this.#fault(line, errorMessage(error));
+        const hint = isHostname(key) ? "; are key and host swapped?" : "";
+        this.#fault(line, `${errorMessage(error)}${hint}`);
       }
     }
     return hosts;
@@ -167,5 +173,14 @@ export class ClientReader implements ClientTable, Rows {
     if (/^https?:\/\//i.test(key)) this.urlKeys.push(line);
     else if (key.length < 2 * SHORT_KEY && [...key].length < SHORT_KEY) this.shortKeys.push(line);
     return digestWords(key);
+  }
+}
+
+function isHostname(text: string): boolean {
+  try {
+    parseHostname(text);
+    return true;
+  } catch {
+    return false;
   }
 }
