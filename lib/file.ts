@@ -1,6 +1,7 @@
 /** Files that sftdyn is told to read. */
 
 import { errorMessage } from "./error_message.ts";
+import { permissionDenied } from "./permission_denied.ts";
 import { atOnce, type Work } from "./slices.ts";
 import { withRoom } from "./with_room.ts";
 
@@ -35,6 +36,9 @@ export async function readOctets(
   try {
     return await readFile(path);
   } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw new FileError(await permissionDenied(path));
+    }
     throw new FileError(reason(error));
   }
 }
@@ -126,7 +130,6 @@ export function relativeTo(file: string, path: string): string {
 
 function reason(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "no such file";
-  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
   if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
   if (error instanceof Deno.errors.NotCapable) {
     return "Deno lets no program read what is below /dev, /proc and /sys";
