@@ -2,6 +2,7 @@
 
 import { check } from "./lib/check.ts";
 import { type Command, DEFAULT_FILE, HELP, parseCommandLine, UsageError } from "./lib/cli.ts";
+import { coloured, colouredFinding, hasColour } from "./lib/colour.ts";
 import { ConfigError, loadConfig } from "./lib/config/config.ts";
 import { keyText, newKey } from "./lib/update_key.ts";
 import { isJournal } from "./lib/journal.ts";
@@ -24,7 +25,7 @@ async function main(args: string[]): Promise<number> {
     command = parseCommandLine(args);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    console.error(`sftdyn: ${error.message}`);
+    complain(error.message);
     return EXIT.usage;
   }
   switch (command.name) {
@@ -59,9 +60,14 @@ async function runImport(file: string): Promise<number> {
     return EXIT.done;
   } catch (error) {
     if (!(error instanceof ImportError)) throw error;
-    console.error(`sftdyn: ${error.message}`);
+    complain(error.message);
     return EXIT.usage;
   }
+}
+
+function complain(message: string): void {
+  const name = hasColour(Deno.stderr) ? coloured("sftdyn", "red") : "sftdyn";
+  console.error(`${name}: ${message}`);
 }
 
 async function runKey(command: Command & { name: "key" }): Promise<number> {
@@ -72,7 +78,7 @@ async function runKey(command: Command & { name: "key" }): Promise<number> {
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     if (command.file !== undefined) {
-      for (const fault of error.faults) console.error(`sftdyn: ${fault}`);
+      for (const fault of error.faults) complain(fault);
       return EXIT.usage;
     }
   }
@@ -90,7 +96,7 @@ async function runCheck({ file, overrides }: ConfigCommand): Promise<number> {
     load: () => loadConfig(file, overrides),
     connect: (nameserver, timeout) => new Nsupdate({ nameserver, timeout }),
     nsupdateVersion,
-    print: console.log,
+    print: hasColour(Deno.stdout) ? (line) => console.log(colouredFinding(line)) : console.log,
     showProgress: progressOn([Deno.stderr, Deno.stdout].find((stream) => stream.isTerminal())),
     isRoot,
   });
@@ -124,7 +130,8 @@ async function serve({ file, overrides, level }: ConfigCommand): Promise<number>
     () => void started.promise.then((service) => service.reload(), () => {}),
   );
   const stopped = nextSignal("SIGTERM", "SIGINT");
-  const log = createLog({ level, journal: await isJournal(Deno.env.get("JOURNAL_STREAM")) });
+  const journal = await isJournal(Deno.env.get("JOURNAL_STREAM"));
+  const log = createLog({ level, journal, colour: hasColour(Deno.stderr) });
   try {
     started.resolve(startService({ load: () => loadConfig(file, overrides), log }));
     const service = await started.promise;
