@@ -31,10 +31,10 @@ export class UsageError extends Error {
 export const DEFAULT_FILE = "/etc/sftdyn/sftdyn.toml";
 
 export const HELP = `Usage:
-  sftdyn [options] [CONF]         serve
-  sftdyn check [options] [CONF]   check the configuration and all that it needs
-  sftdyn key [HOST [CONF]]        make a new update key; its lines may be appended to CONF
-  sftdyn import CONF.py           print the Python sftdyn's configuration as a sftdyn.toml
+  sftdyn [options] [CONF]              serve
+  sftdyn check [options] [CONF]        check the configuration and all that it needs
+  sftdyn key [options] [HOST [CONF]]   make a new update key; the output may be appended to CONF
+  sftdyn import CONF.py                print the Python sftdyn's configuration as a sftdyn.toml
 
 CONF is the configuration, ${DEFAULT_FILE} if not given.
 

@@ -20,7 +20,7 @@ async function withPackage(
     await Deno.writeTextFile(`${folder}/sftdyn`, "#!/bin/sh\n");
     const executable = `${folder}/sftdyn`;
     await body(
-      await makePackage({ executable, target, folder, version: "1.2.3", compression: "none" }),
+      await makePackage({ executable, target, folder, version: "1.2.3", level: 0 }),
       folder,
     );
   });

@@ -112,7 +112,7 @@ min_interval = 0
 
 async function makeCertificate(folder: string): Promise<void> {
   const words =
-    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost " +
+    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=localhost " +
     "-addext subjectAltName=IP:127.0.0.1,DNS:localhost";
   const files = ["-keyout", `${folder}/key.pem`, "-out", `${folder}/cert.pem`];
   await output("openssl", ...words.split(" "), ...files);
@@ -156,7 +156,10 @@ async function startSftdyn(flags: string[], config: string): Promise<void> {
 /** Shows what sftdyn has logged meanwhile. */
 function showLog(): void {
   const text = heldLog?.trimEnd() ?? "";
-  if (text !== "") console.log(text.replace(/^/gm, "    "));
+  if (text !== "") {
+    const lines = text.replace(/^/gm, "    ");
+    console.log(hasColours ? coloured(lines, "dim") : lines);
+  }
   if (heldLog !== undefined) heldLog = "";
 }
 

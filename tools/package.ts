@@ -39,8 +39,8 @@ export interface PackageOptions {
   /** The folder where the package is put. */
   folder: string;
   version?: string;
-  /** dpkg-deb's; "none" is fast. */
-  compression?: "xz" | "none";
+  /** xz's, from 0, which is fast, to 9. */
+  level?: number;
 }
 
 async function main(args: string[]): Promise<number> {
@@ -97,7 +97,7 @@ export function packageName(target: string, version = project.version): string {
  * @throws {Error} a file or dpkg-deb is missing, or Debian does not know the architecture
  */
 export async function makePackage(
-  { executable, target, folder, version = project.version, compression = "xz" }: PackageOptions,
+  { executable, target, folder, version = project.version, level = 6 }: PackageOptions,
 ): Promise<string> {
   const name = packageName(target, version);
   const architecture = /_(\w+)\.deb$/.exec(name)![1]!;
@@ -155,7 +155,8 @@ Description: dynamic DNS server for your own nameserver
       // With threads, the bytes depend on their number.
       args: [
         "--root-owner-group",
-        `-Z${compression}`,
+        "-Zxz",
+        `-z${level}`,
         "--threads-max=1",
         "--build",
         tree.root,

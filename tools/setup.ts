@@ -49,6 +49,7 @@ const PROGRAMS = {
   caddy: { debian: "caddy", fedora: "caddy", arch: "caddy" },
   // Debian's program without the service.
   apache2: { debian: "apache2-bin", fedora: "httpd", arch: "apache" },
+  lintian: { debian: "lintian", fedora: "lintian", arch: "lintian" },
   debootstrap: { debian: "debootstrap", fedora: "debootstrap", arch: "debootstrap" },
 } as const satisfies Record<string, Package>;
 
@@ -58,7 +59,7 @@ export type ProgramName = keyof typeof PROGRAMS;
 export const DEMO_PROGRAMS: ProgramName[] = ["named", "nsupdate", "dig", "curl", "openssl"];
 export const BENCH_PROGRAMS: ProgramName[] = [...DEMO_PROGRAMS, "rndc", "wrk"];
 /** Only for the tests that install the package. */
-const PACKAGE_PROGRAMS = ["debootstrap"];
+const PACKAGE_PROGRAMS = ["debootstrap", "lintian"];
 export const TEST_PROGRAMS = (Object.keys(PROGRAMS) as ProgramName[])
   .filter((name) => !PACKAGE_PROGRAMS.includes(name));
 

@@ -17,7 +17,7 @@ if (!canInstall) {
   console.log(
     "NOT TESTED: the package in Debian 12 and 13 (needs SFTDYN_PACKAGE=full, the executable, root)",
   );
-} else await ensurePrograms(["debootstrap", "unshare"]);
+} else await ensurePrograms(["debootstrap", "unshare", "lintian"]);
 
 const CACHE = `${
   Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`
@@ -131,6 +131,15 @@ class Machine {
   }
 }
 
+Deno.test("lintian finds no error in the package", { ignore: !canInstall }, async () => {
+  await withFolder(async (folder) => {
+    const target = Deno.build.target;
+    const deb = await makePackage({ executable: executable!, target, folder, level: 0 });
+    const { code, stdout, stderr } = await run(["lintian", "--fail-on", "error", deb]);
+    assertEquals(code, 0, stdout + stderr);
+  });
+});
+
 for (const release of ["bookworm", "trixie"]) {
   Deno.test(`the package in ${release}: first update, upgrade, removal, purge`, {
     ignore: !canInstall,
@@ -142,7 +151,7 @@ for (const release of ["bookworm", "trixie"]) {
       for (const version of ["1.0.0", "1.0.1"]) {
         const target = Deno.build.target;
         const options = { executable: executable!, target, folder: `${folder}/packages` };
-        await makePackage({ ...options, version, compression: "none" });
+        await makePackage({ ...options, version, level: 0 });
       }
       const machine = new Machine(`${folder}/machine`, tree, `${folder}/packages`);
       try {
