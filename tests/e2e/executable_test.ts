@@ -61,7 +61,7 @@ Deno.test(
 /** What `deno compile` wrote into an executable of what it may do. */
 async function permissionsOf(file: string): Promise<string> {
   const bytes = await Deno.readFile(file);
-  const end = new TextDecoder("latin1").decode(bytes.subarray(-2_000_000));
+  const end = new TextDecoder("latin1").decode(bytes.subarray(-8_000_000));
   const found = /"permissions":\{[^}]*\}/.exec(end)?.[0];
   assert(found !== undefined, "no permissions in the executable");
   return found;
