@@ -1,12 +1,14 @@
 /** sftdyn: wires the parts together, and is the only place that exits. */
 
-import { type Command, HELP, parseCommandLine, UsageError } from "./lib/cli.ts";
+import { type Command, DEFAULT_FILE, HELP, parseCommandLine, UsageError } from "./lib/cli.ts";
+import { coloured, colouredFinding, hasColour } from "./lib/colour.ts";
 import { ConfigError, loadConfig } from "./lib/config/config.ts";
 import { keyText, newKey, routerText } from "./lib/update_key.ts";
 import { isJournal } from "./lib/journal.ts";
 import { ListenError } from "./lib/http/listener.ts";
 import { createLog } from "./lib/log.ts";
 import { Nsupdate, nsupdateVersion } from "./lib/dns/nsupdate.ts";
+import { serverUrl, UNKNOWN_URL } from "./lib/server_url.ts";
 import { type Service, startService } from "./lib/service.ts";
 import project from "./deno.json" with { type: "json" };
 
@@ -21,7 +23,7 @@ async function main(args: string[]): Promise<number> {
     command = parseCommandLine(args);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    console.error(`sftdyn: ${error.message}`);
+    complain(error.message);
     return EXIT.usage;
   }
   switch (command.name) {
@@ -32,8 +34,7 @@ async function main(args: string[]): Promise<number> {
       console.log(`sftdyn ${project.version} (${await origin()}Deno ${Deno.version.deno})`);
       return EXIT.done;
     case "key":
-      console.log((command.isForDyndns2 ? routerText : keyText)(newKey(), command.host).trimEnd());
-      return EXIT.done;
+      return await runKey(command);
     case "import":
       return await runImport(command.file);
     case "check":
@@ -60,9 +61,36 @@ async function runImport(file: string): Promise<number> {
     return EXIT.done;
   } catch (error) {
     if (!(error instanceof ImportError)) throw error;
-    console.error(`sftdyn: ${error.message}`);
+    complain(error.message);
     return EXIT.usage;
   }
+}
+
+function complain(message: string): void {
+  const name = hasColour(Deno.stderr) ? coloured("sftdyn", "red") : "sftdyn";
+  console.error(`${name}: ${message}`);
+}
+
+async function runKey(command: Command & { name: "key" }): Promise<number> {
+  const { host, isDigest, isForDyndns2 } = command;
+  let url = UNKNOWN_URL;
+  try {
+    url = serverUrl(await loadConfig(command.file ?? DEFAULT_FILE, {}));
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    if (command.file !== undefined) {
+      for (const fault of error.faults) complain(fault);
+      return EXIT.usage;
+    }
+  }
+  if (isForDyndns2) {
+    console.log(routerText(newKey(), { host, url }).trimEnd());
+    return EXIT.done;
+  }
+  const { file, person } = keyText(newKey(), { host, url, isDigest });
+  console.log(file.trimEnd());
+  if (person !== "") console.error(person.trimEnd());
+  return EXIT.done;
 }
 
 type ConfigCommand = Command & { name: "serve" | "check" };
@@ -74,7 +102,7 @@ async function runCheck({ file, overrides }: ConfigCommand): Promise<number> {
     load: () => loadConfig(file, overrides),
     connect: (nameserver, timeout) => new Nsupdate({ nameserver, timeout }),
     nsupdateVersion,
-    print: console.log,
+    print: hasColour(Deno.stdout) ? (line) => console.log(colouredFinding(line)) : console.log,
     showProgress: progressOn([Deno.stderr, Deno.stdout].find((stream) => stream.isTerminal())),
     isRoot,
   });
@@ -108,7 +136,8 @@ async function serve({ file, overrides, level }: ConfigCommand): Promise<number>
     () => void started.promise.then((service) => service.reload(), () => {}),
   );
   const stopped = nextSignal("SIGTERM", "SIGINT");
-  const log = createLog({ level, journal: await isJournal(Deno.env.get("JOURNAL_STREAM")) });
+  const journal = await isJournal(Deno.env.get("JOURNAL_STREAM"));
+  const log = createLog({ level, journal, colour: hasColour(Deno.stderr) });
   try {
     started.resolve(startService({ load: () => loadConfig(file, overrides), log }));
     const service = await started.promise;

@@ -14,7 +14,14 @@ export type Command =
     readonly overrides: Overrides;
     readonly level: Level;
   }
-  | { readonly name: "key"; readonly host: Hostname | undefined; readonly isForDyndns2: boolean }
+  | {
+    readonly name: "key";
+    readonly host: Hostname | undefined;
+    /** The configuration that says where the server is; undefined is the usual one, if it can be read. */
+    readonly file: string | undefined;
+    readonly isDigest: boolean;
+    readonly isForDyndns2: boolean;
+  }
   | { readonly name: "import"; readonly file: string };
 
 /** The command line cannot be understood; the message says why. */
@@ -25,10 +32,10 @@ export class UsageError extends Error {
 export const DEFAULT_FILE = "/etc/sftdyn/sftdyn.toml";
 
 export const HELP = `Usage:
-  sftdyn [options] [CONF]         serve
-  sftdyn check [options] [CONF]   check the configuration and all that it needs
-  sftdyn key [--dyndns2] [HOST]   make a new update key
-  sftdyn import CONF.py           print the Python sftdyn's configuration as a sftdyn.toml
+  sftdyn [options] [CONF]              serve
+  sftdyn check [options] [CONF]        check the configuration and all that it needs
+  sftdyn key [options] [HOST [CONF]]   make a new update key; the output may be appended to CONF
+  sftdyn import CONF.py                print the Python sftdyn's configuration as a sftdyn.toml
 
 CONF is the configuration, ${DEFAULT_FILE} if not given.
 
@@ -38,6 +45,7 @@ Options (http to nskeyfile override the configuration):
   -c, --cert FILE        the certificate for HTTPS, PEM
   -k, --key FILE         its private key, PEM
       --nskeyfile FILE   the TSIG key for the nameserver
+      --digest           key: only the key's digest for CONF, the key itself on stderr
       --dyndns2          with key: print what to type into a router that speaks dyndns2
   -v, --verbose          log more
   -q, --quiet            log less: warnings and errors; twice: errors only
@@ -47,7 +55,7 @@ Options (http to nskeyfile override the configuration):
 Exit status: 0 done, 1 could not run (check: errors found), 2 bad usage or configuration.
 
 Example:
-  $ sftdyn key host.dyn.example
+  $ sftdyn key host.dyn.example ./sftdyn.toml >> ./sftdyn.toml
   $ sftdyn check ./sftdyn.toml
   $ sftdyn -l 127.0.0.1:8080 ./sftdyn.toml
 `;
@@ -56,7 +64,7 @@ const COMMANDS = ["check", "key", "import"];
 const LISTS = ["http", "https"] as const;
 const TEXTS = ["cert", "key", "nskeyfile"] as const;
 const COUNTS = ["verbose", "quiet"] as const;
-const FLAGS = ["dyndns2", "version", "help"] as const;
+const FLAGS = ["digest", "dyndns2", "version", "help"] as const;
 const LETTERS = {
   l: "http",
   s: "https",
@@ -87,12 +95,20 @@ export function parseCommandLine(args: readonly string[]): Command {
   const words = options._.map(String);
   const name = isCommand(words[0]) ? words.shift()! : "serve";
   if (name === "serve" && words.length > 0) refuseMistyped(words[0]!);
-  if (words.length > 1) throw new UsageError(`too many arguments: ${words.slice(1).join(" ")}`);
-  const [word] = words;
-  const isForDyndns2 = options.dyndns2 === true;
-  if (name === "key") {
-    return { name, host: word === undefined ? undefined : parseHost(word), isForDyndns2 };
+  const most = name === "key" ? 2 : 1;
+  if (words.length > most) {
+    throw new UsageError(`too many arguments: ${words.slice(most).join(" ")}`);
   }
+  const [word, file] = words;
+  const isDigest = options.digest === true, isForDyndns2 = options.dyndns2 === true;
+  if (name === "key") {
+    if (isDigest && isForDyndns2) {
+      throw new UsageError("--digest and --dyndns2 exclude each other");
+    }
+    const host = word === undefined ? undefined : parseHost(word);
+    return { name, host, file, isDigest, isForDyndns2 };
+  }
+  if (isDigest) throw new UsageError("--digest is for sftdyn key");
   if (isForDyndns2) {
     throw new UsageError(
       "--dyndns2 is for sftdyn key; to serve dyndns2, set dyndns2 = true in the configuration",

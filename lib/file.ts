@@ -2,6 +2,7 @@
 
 import { errorMessage } from "./error_message.ts";
 import { type FileStamp, versionOf } from "./file_watch.ts";
+import { permissionDenied } from "./permission_denied.ts";
 import { atOnce, type Work } from "./slices.ts";
 import { withRoom } from "./with_room.ts";
 
@@ -50,6 +51,9 @@ export async function readOctets(
   try {
     return await readFile(path);
   } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw new FileError(await permissionDenied(path));
+    }
     throw new FileError(reason(error));
   }
 }
@@ -224,7 +228,6 @@ export function relativeTo(file: string, path: string): string {
 
 function reason(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "no such file";
-  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
   if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
   if (error instanceof Deno.errors.NotCapable) {
     return "Deno lets no program read what is below /dev, /proc and /sys";

@@ -1,5 +1,6 @@
 /** The log: one line per event on stderr, for systemd's journal or for a person; no secrets. */
 
+import { type Colour, coloured } from "./colour.ts";
 import { delay as realDelay } from "./delay.ts";
 
 export const LEVELS = ["error", "warning", "info", "debug"] as const;
@@ -10,24 +11,35 @@ export type Log = { readonly [level in Level]: (message: string) => void };
 /** syslog's numbers (sd-daemon(3)). */
 const PRIORITY: Record<Level, number> = { error: 3, warning: 4, info: 6, debug: 7 };
 
+const COLOURS: Partial<Record<Level, Colour>> = { error: "red", warning: "yellow" };
+
 export interface LogOptions {
   /** The least urgent level that is written. */
   level?: Level;
   /** Whether it goes to systemd's journal: lines begin with `<N>` instead of a time. */
   journal?: boolean;
+  /** Whether errors and warnings are marked for a person at a terminal. */
+  colour?: boolean;
   write?: (line: string) => void;
   now?: () => Date;
 }
 
 /** Creates a log. Control characters in a message are escaped, so that it stays one line. */
 export function createLog(
-  { level = "info", journal = false, write = writeToStderr, now = () => new Date() }: LogOptions =
-    {},
+  {
+    level = "info",
+    journal = false,
+    colour = false,
+    write = writeToStderr,
+    now = () => new Date(),
+  }: LogOptions = {},
 ): Log {
   const at = (own: Level): Log[Level] => {
     if (LEVELS.indexOf(own) > LEVELS.indexOf(level)) return () => {};
+    const ownColour = colour ? COLOURS[own] : undefined;
+    const word = ownColour === undefined ? own : coloured(own, ownColour);
     return (message) => {
-      const start = journal ? `<${PRIORITY[own]}>` : `${now().toISOString()} ${own}: `;
+      const start = journal ? `<${PRIORITY[own]}>` : `${now().toISOString()} ${word}: `;
       write(`${start}${oneLine(message)}\n`);
     };
   };

@@ -1,6 +1,7 @@
 /** A new update key, ready to be pasted. */
 
 import { digest } from "./clients.ts";
+import { UNKNOWN_URL } from "./server_url.ts";
 
 /** 160 bits: 20 octets, 40 hex digits. */
 const OCTETS = 20;
@@ -10,21 +11,37 @@ export function newKey(random = crypto.getRandomValues.bind(crypto)): string {
   return random(new Uint8Array(OCTETS)).toHex();
 }
 
-/** The lines that tell an administrator where a new key goes. */
-export function keyText(key: string, host = "host.dyn.example"): string {
-  return `# in [clients] of sftdyn.toml:
-"${key}" = "${host}"
+export interface KeyText {
+  /** What may be appended to sftdyn.toml. */
+  file: string;
+  /** What only the person who asked for the key may see. */
+  person: string;
+}
 
-# or, so that the file does not hold the key itself:
-"sha256:${digest(key)}" = "${host}"
+export interface KeyTextOptions {
+  host?: string | undefined;
+  /** Where the server is, without a slash at the end. */
+  url?: string;
+  /** Whether the file gets the digest alone. */
+  isDigest?: boolean;
+}
 
-# on the device, with your server's name and port:
-curl -fsS https://dyn.example:4443/${key}
-`;
+/** The lines that tell an administrator where a new key goes. What is not TOML is a comment. */
+export function keyText(
+  key: string,
+  { host = "host.dyn.example", url = UNKNOWN_URL, isDigest = false }: KeyTextOptions = {},
+): KeyText {
+  const device = `# on the device: curl -fsS ${url}/${key}\n`;
+  if (isDigest) return { file: `"sha256:${digest(key)}" = "${host}"\n`, person: device };
+  return { file: `# under [clients]:\n"${key}" = "${host}"\n${device}`, person: "" };
 }
 
 /** The lines that tell an administrator what to type into a router that speaks dyndns2. */
-export function routerText(key: string, host = "host.dyn.example"): string {
+export function routerText(
+  key: string,
+  { host = "host.dyn.example", url = UNKNOWN_URL }: Omit<KeyTextOptions, "isDigest"> = {},
+): string {
+  const update = `${url}/nic/update?hostname=${host}`;
   const client = `{ host = "${host}", address = "request" }`;
   return `# in sftdyn.toml, above [clients]:
 dyndns2 = true
@@ -35,15 +52,15 @@ dyndns2 = true
 # or, so that the file does not hold the key itself:
 "sha256:${digest(key)}" = ${client}
 
-# in the router, with your server's name and port (contrib/clients.md has what else some need):
+# in the router (contrib/clients.md has what else some need):
 provider:   custom, user-defined, DynDNS or dyndns2
-server:     dyn.example:4443
-update URL: https://dyn.example:4443/nic/update?hostname=${host}
+server:     ${url.replace(/^https?:\/\//, "")}
+update URL: ${update}
 host name:  ${host}
 user name:  sftdyn (or anything else)
 password:   ${key}
 
 # to try it:
-curl -fsS -u sftdyn:${key} "https://dyn.example:4443/nic/update?hostname=${host}"
+curl -fsS -u sftdyn:${key} "${update}"
 `;
 }

@@ -95,16 +95,27 @@ Deno.test("parseCommandLine() prints help or version before anything else", () =
 });
 
 Deno.test("parseCommandLine() makes a key, for a host or without one", () => {
-  const table: [line: string, host: string | undefined, isForDyndns2: boolean][] = [
-    ["key", undefined, false],
-    ["key Host.dyn.example.", "host.dyn.example", false],
-    ["key --dyndns2", undefined, true],
-    ["key --dyndns2 host.dyn.example", "host.dyn.example", true],
-    ["--dyndns2 key host.dyn.example", "host.dyn.example", true],
-    ["key host.dyn.example --dyndns2", "host.dyn.example", true],
-  ];
-  for (const [line, host, isForDyndns2] of table) {
-    assertEquals<unknown>([line, parse(line)], [line, { name: "key", host, isForDyndns2 }]);
+  const key = {
+    name: "key",
+    host: "host.dyn.example",
+    file: undefined,
+    isDigest: false,
+    isForDyndns2: false,
+  };
+  assertEquals<unknown>(parse("key"), { ...key, host: undefined });
+  assertEquals<unknown>(parse("key Host.dyn.example."), key);
+  assertEquals<unknown>(parse("key host.dyn.example x.toml"), { ...key, file: "x.toml" });
+  assertEquals<unknown>(parse("key --digest host.dyn.example"), { ...key, isDigest: true });
+  const router = { ...key, isForDyndns2: true };
+  assertEquals<unknown>(parse("key --dyndns2"), { ...router, host: undefined });
+  for (
+    const line of [
+      "key --dyndns2 host.dyn.example",
+      "--dyndns2 key host.dyn.example",
+      "key host.dyn.example --dyndns2",
+    ]
+  ) {
+    assertEquals<unknown>([line, parse(line)], [line, router]);
   }
 });
 
@@ -118,7 +129,8 @@ Deno.test("parseCommandLine() says what cannot be understood", () => {
   const table: [string, string][] = [
     ["x.toml y.toml", "too many arguments: y.toml"],
     ["check x.toml y.toml z", "too many arguments: y.toml z"],
-    ["key a.example b.example", "too many arguments: b.example"],
+    ["key a.example x.toml y.toml", "too many arguments: y.toml"],
+    ["check --digest", "--digest is for sftdyn key"],
     ["import", "import needs a file, the Python sftdyn's is /etc/sftdyn/conf"],
     ["import conf.py sftdyn.toml", "too many arguments: sftdyn.toml"],
     ["key host", "not a host name: "],
@@ -181,5 +193,5 @@ Deno.test("HELP has every option, the default file and an example, in 100 column
   assertStringIncludes(HELP, "Example:\n  $ sftdyn ");
   for (const line of HELP.split("\n")) assert(line.length <= 100 && line === line.trimEnd(), line);
   // The commands of the example are good ones.
-  for (const [, line] of HELP.matchAll(/\$ sftdyn (.*)/g)) parse(line!);
+  for (const [, line] of HELP.matchAll(/\$ sftdyn (.*?)(?: >>.*)?$/gm)) parse(line!);
 });

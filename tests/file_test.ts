@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { FileError, readAtMost, readText, relativeTo } from "../lib/file.ts";
 
 const bytes = (...octets: number[]) => () => Promise.resolve(new Uint8Array(octets));
@@ -24,7 +24,6 @@ Deno.test("readText() refuses what is no text and says where", async () => {
 Deno.test("readText() says in plain words why a file cannot be read", async () => {
   const table: [unknown, string][] = [
     [new Deno.errors.NotFound("os error 2: '/secret/path'"), "no such file"],
-    [new Deno.errors.PermissionDenied("os error 13"), "permission denied"],
     [new Deno.errors.IsADirectory("os error 21"), "it is a directory"],
     [new Error("disk on fire"), "disk on fire"],
     ["odd", "odd"],
@@ -33,6 +32,12 @@ Deno.test("readText() says in plain words why a file cannot be read", async () =
     const thrown = await assertRejects(() => readText("f", refuse(error)), FileError);
     assertEquals([thrown.name, thrown.message], ["FileError", message]);
   }
+});
+
+Deno.test("readText() says how a file that it may not read is mended", async () => {
+  const denied = refuse(new Deno.errors.PermissionDenied("os error 13"));
+  const error = await assertRejects(() => readText("/none", denied), FileError);
+  assertMatch(error.message, /^permission denied: .* may not read \/none: chgrp \w+ \/none && /);
 });
 
 Deno.test("readText() reads real files", async () => {

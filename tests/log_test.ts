@@ -199,3 +199,14 @@ Deno.test("limitRate() has a clock unless told otherwise", async () => {
   const ms = performance.now() - started;
   assert(ms > 950, `after ${ms} ms`);
 });
+
+Deno.test("createLog() marks errors and warnings for a terminal, never for the journal", () => {
+  for (const [journal, expected] of [[false, "\x1b[31merror\x1b[0m: a"], [true, "<3>a"]] as const) {
+    const lines: string[] = [];
+    const write = (line: string) => void lines.push(line);
+    createLog({ colour: true, journal, write }).error("a");
+    createLog({ colour: true, write }).info("b");
+    assertEquals(lines[0]!.trimEnd().replace(/^\S+Z /, ""), expected);
+    assertEquals(lines[1]!.trimEnd().replace(/^\S+Z /, ""), "info: b");
+  }
+});

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { parse } from "@std/toml";
 import { keyText, newKey, routerText } from "../lib/update_key.ts";
 
 Deno.test("newKey() makes 160 random bits into 40 hex digits", () => {
@@ -15,21 +16,29 @@ Deno.test("newKey() makes another key every time", () => {
   for (const key of keys) assertMatch(key, /^[0-9a-f]{40}$/);
 });
 
-Deno.test("keyText() gives the lines to paste: the client, its digest and the request", () => {
-  const sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+Deno.test("keyText() is TOML with one client, and a comment with the request", () => {
   for (const [host, name] of [[undefined, "host.dyn.example"], ["a.b.example", "a.b.example"]]) {
-    const lines = keyText("abc", host).split("\n").filter((line) => !/^(#|$)/.test(line));
-    assertEquals(lines.slice(0, 2), [`"abc" = "${name}"`, `"sha256:${sha256}" = "${name}"`]);
-    assertMatch(lines[2]!, /^curl .*https:\/\/[^/]+\/abc$/);
-    assertEquals(lines.length, 3);
+    const { file, person } = keyText("abc", { host, url: "http://dyn.example:8080" });
+    assertEquals(JSON.stringify(parse(`[clients]\n${file}`)), `{"clients":{"abc":"${name}"}}`);
+    assertMatch(file, /^# .*curl .*http:\/\/dyn\.example:8080\/abc$/m);
+    assertEquals(person, "");
+    assert(file.endsWith("\n"));
   }
-  assert(keyText("abc").endsWith("\n"));
+});
+
+Deno.test("keyText() keeps the key itself out of the file if only the digest is asked for", () => {
+  const sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+  const { file, person } = keyText("abc", { host: "a.b.example", isDigest: true });
+  assertEquals(file, `"sha256:${sha256}" = "a.b.example"\n`);
+  assertMatch(person, /^# .*curl .*https:\/\/SERVER\/abc\n$/);
 });
 
 Deno.test("routerText() gives what is typed into a router, and into the configuration", () => {
   const sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
   for (const [host, name] of [[undefined, "host.dyn.example"], ["a.b.example", "a.b.example"]]) {
-    const lines = routerText("abc", host).split("\n").filter((line) => !/^(#|$)/.test(line));
+    const lines = routerText("abc", { host, url: "https://dyn.example:4443" }).split("\n").filter((
+      line,
+    ) => !/^(#|$)/.test(line));
     const url = `https://dyn.example:4443/nic/update?hostname=${name}`;
     assertEquals(lines.slice(0, 3), [
       "dyndns2 = true",

@@ -2,6 +2,8 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ROOT } from "../tools/deno.ts";
+import { TARGETS } from "../tools/build.ts";
+import { packageName } from "../tools/package.ts";
 import { EXECUTABLES } from "../tools/release.ts";
 import project from "../deno.json" with { type: "json" };
 
@@ -156,6 +158,8 @@ Deno.test("scripts run the gate, tasks that there are, and one version of Deno",
 Deno.test("a release has what is built, and what goes with it", async () => {
   const published = [
     ...EXECUTABLES.map((name) => `dist/${name}`),
+    // The workflow does not know the version.
+    ...TARGETS.map((target) => `dist/${packageName(target, "*")}`),
     "dist/SHA256SUMS",
     "sftdyn.service",
     "sftdyn.toml.example",

@@ -96,7 +96,8 @@ async function copy(from: string, to: string, names: string[], date: Date): Prom
   }
 }
 
-async function git(...args: string[]): Promise<string | undefined> {
+/** What git says, or undefined where it cannot. */
+export async function git(...args: string[]): Promise<string | undefined> {
   try {
     const { success, stdout } = await new Deno.Command("git", { args, cwd: ROOT }).output();
     return success ? new TextDecoder().decode(stdout).trim() : undefined;
@@ -153,7 +154,8 @@ export async function compile(
   return success;
 }
 
-async function writeSums(names: string[]): Promise<void> {
+/** Writes SHA256SUMS of files in dist/, and says them. */
+export async function writeSums(names: string[]): Promise<void> {
   let sums = "";
   for (const name of names) {
     const bytes = await Deno.readFile(`${DIST}/${name}`);

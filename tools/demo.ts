@@ -4,17 +4,21 @@
  * 0 only if every answer and every record is right; leaves nothing behind.
  */
 
+import { coloured, hasColour } from "../lib/colour.ts";
 import { ROOT, stdFlags } from "./deno.ts";
 import { freePort, type Named, output, startNamed } from "./named.ts";
 import { RUN_FLAGS } from "./run_flags.ts";
 import { DEMO_PROGRAMS, ensurePrograms, SetupError } from "./setup.ts";
 
 const HOST = "host.dyn.example";
+const hasColours = hasColour(Deno.stdout);
 const START_TIMEOUT = 20_000;
 
 /** What must be undone at the end, in reverse. */
 const cleanups: (() => Promise<unknown>)[] = [];
 let exitCode: number | undefined;
+/** What sftdyn has logged and is not shown yet: it would fall between a command and its answer. */
+let heldLog: string | undefined;
 
 /** Undoes everything and exits; if that is under way already, waits for it. */
 async function stop(code: number): Promise<never> {
@@ -50,31 +54,33 @@ async function demo(keep: boolean): Promise<void> {
   const url = `http://127.0.0.1:${http}`;
   const url6 = `http://[::1]:${http}`;
   const tls = `https://127.0.0.1:${https}`;
-  console.log("\n# which address have I?");
+  explain("which address have I?");
   await curl("127.0.0.1", `${url}/`);
-  console.log("\n# a key that nobody has");
+  explain("a key that nobody has");
   await curl("BADKEY", `${url}/wrong`);
-  console.log("\n# an update over IPv4");
+  explain("an update over IPv4");
   await curl("OK", `${url}/${key}`);
   await dig(named, "A", ["127.0.0.1"]);
-  console.log("\n# the same again");
+  explain("the same again");
   await curl("UPTODATE", `${url}/${key}`);
   if (hasIpv6()) {
-    console.log("\n# an update over IPv6 leaves the IPv4 address alone");
+    explain("an update over IPv6 leaves the IPv4 address alone");
     await curl("OK", `${url6}/${key}`);
     await dig(named, "AAAA", ["::1"]);
     await dig(named, "A", ["127.0.0.1"]);
-  } else console.log("\n# NOT SHOWN, an update over IPv6: this machine has no ::1");
-  console.log("\n# the device has a new address");
+  } else explain("NOT SHOWN, an update over IPv6: this machine has no ::1");
+  explain("the device has a new address");
   await curl("OK", "--interface", "127.0.0.2", `${url}/${key}`);
   await dig(named, "A", ["127.0.0.2"]);
-  console.log("\n# the same over HTTPS, with a certificate of our own");
+  explain("the same over HTTPS, with a certificate of our own");
   const cacert = ["--cacert", `${folder}/cert.pem`];
   await curl("OK", ...cacert, `${tls}/${key}`);
   await dig(named, "A", ["127.0.0.1"]);
   await curl("UPTODATE", ...cacert, `${tls}/${key}`);
 
   if (!keep) return;
+  showLog();
+  heldLog = undefined;
   console.log(`\n# yours to play with, until Ctrl-C:
 curl ${url}/${key}
 curl ${url6}/${key}
@@ -106,7 +112,7 @@ min_interval = 0
 
 async function makeCertificate(folder: string): Promise<void> {
   const words =
-    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost " +
+    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=localhost " +
     "-addext subjectAltName=IP:127.0.0.1,DNS:localhost";
   const files = ["-keyout", `${folder}/key.pem`, "-out", `${folder}/cert.pem`];
   await output("openssl", ...words.split(" "), ...files);
@@ -135,7 +141,8 @@ async function startSftdyn(flags: string[], config: string): Promise<void> {
     let said = "";
     for await (const text of process.stderr.pipeThrough(new TextDecoderStream())) {
       said += text;
-      await Deno.stdout.write(new TextEncoder().encode(text));
+      if (heldLog === undefined) await Deno.stdout.write(new TextEncoder().encode(text));
+      else heldLog += text;
       if (said.match(/listening on/g)?.length === 2) ready.resolve();
     }
     ready.reject(new Error("sftdyn ended"));
@@ -143,6 +150,17 @@ async function startSftdyn(flags: string[], config: string): Promise<void> {
   const timer = setTimeout(() => ready.reject(new Error("sftdyn did not start")), START_TIMEOUT);
   await ready.promise;
   clearTimeout(timer);
+  heldLog = "";
+}
+
+/** Shows what sftdyn has logged meanwhile. */
+function showLog(): void {
+  const text = heldLog?.trimEnd() ?? "";
+  if (text !== "") {
+    const lines = text.replace(/^/gm, "    ");
+    console.log(hasColours ? coloured(lines, "dim") : lines);
+  }
+  if (heldLog !== undefined) heldLog = "";
 }
 
 function hasIpv6(): boolean {
@@ -164,8 +182,15 @@ async function dig(named: Named, type: string, expected: string[]): Promise<void
   show((await named.dig(HOST, type)).join("\n"), expected.join("\n"));
 }
 
+/** A new part of the demo. */
+function explain(text: string): void {
+  showLog();
+  console.log(`\n${hasColours ? coloured(`# ${text}`, "bold") : `# ${text}`}`);
+}
+
 function show(answer: string, expected: string): void {
-  console.log(answer);
+  console.log(hasColours ? coloured(answer, answer === expected ? "green" : "red") : answer);
+  showLog();
   if (answer !== expected) throw new Error(`expected ${expected}`);
 }
 

@@ -1,21 +1,23 @@
 /**
  * `deno task release [--dry-run] [--tag TAG]`: whether this commit can be
- * released, and the release's files in dist/: the executables, SHA256SUMS and
- * NOTES.md. It publishes nothing; .github/workflows/release.yml does.
+ * released, and the release's files in dist/: the executables, Debian packages of
+ * them, SHA256SUMS and NOTES.md. It publishes nothing; .github/workflows/release.yml does.
  *
  * Exits with 0 if everything is right, and with 1 if something is to do, after
  * saying what: then it builds nothing, and a dry run builds all the same, with
  * the same exit status. The files stay only if everything is right.
  */
 
-import { compile, copySources, DIST, TARGETS } from "./build.ts";
+import { compile, copySources, DIST, TARGETS, writeSums } from "./build.ts";
 import { deno, ROOT, stdFlags } from "./deno.ts";
 import { output } from "./named.ts";
+import { makePackage, packageName } from "./package.ts";
 
 /** The executables of a release, in dist/. */
 export const EXECUTABLES = TARGETS.map((target) => `sftdyn-${target}`);
 const NOTES = "NOTES.md";
-const FILES = [...EXECUTABLES, "SHA256SUMS", NOTES];
+const PACKAGES = TARGETS.map((target) => packageName(target));
+const FILES = [...EXECUTABLES, ...PACKAGES, "SHA256SUMS", NOTES];
 /** What elf(5) calls e_machine, of each architecture. */
 const ELF_MACHINES: Record<string, number> = { x86_64: 62, aarch64: 183 };
 
@@ -219,7 +221,7 @@ export function checkVersionText(said: string, commit: Commit): Finding {
   return toDo(`executables: one says "${said}", but must say "${expected}"`);
 }
 
-/** Makes the executables and SHA256SUMS; a dry run that cannot tries the steps with a test build. */
+/** Makes the executables, packages and SHA256SUMS; a dry run that cannot tries the steps with a test build. */
 async function build(commit: Commit, isDryRun: boolean): Promise<Finding[]> {
   if (await deno(["run", "-A", "tools/build.ts", "--all"]) !== 0) {
     return [isDryRun ? await tryTestBuild() : toDo("executables: could not be built, see above")];
@@ -235,7 +237,19 @@ async function build(commit: Commit, isDryRun: boolean): Promise<Finding[]> {
     return [...findings, toDo("executables: none of them runs on this machine: release on Linux")];
   }
   const said = await output(`${DIST}/sftdyn-${Deno.build.target}`, "--version");
-  return [...findings, checkVersionText(said, commit)];
+  return [...findings, checkVersionText(said, commit), await pack()];
+}
+
+async function pack(): Promise<Finding> {
+  try {
+    for (const target of TARGETS) {
+      await makePackage({ executable: `${DIST}/sftdyn-${target}`, target, folder: DIST });
+    }
+  } catch (error) {
+    return toDo(`packages: ${(error as Error).message}`);
+  }
+  await writeSums([...EXECUTABLES, ...PACKAGES]);
+  return right(`packages: ${PACKAGES.join(", ")}`);
 }
 
 /** For machines that do not reach Deno's download server; nobody gets to see this executable. */

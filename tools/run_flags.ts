@@ -7,7 +7,7 @@ export const RUN_FLAGS = [
   "--allow-net",
   "--allow-read",
   "--allow-run=nsupdate",
-  "--allow-env=JOURNAL_STREAM",
+  "--allow-env=JOURNAL_STREAM,USER",
   // A third less memory under load (108 MB instead of 160), at the same speed.
   "--v8-flags=--max-semi-space-size=4",
 ] as const;

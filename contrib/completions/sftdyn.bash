@@ -21,11 +21,11 @@ _sftdyn() {
     esac
 
     if [[ $cur == -* ]]; then
-        words="-l --http -s --https -c --cert -k --key --nskeyfile --dyndns2 -v --verbose -q --quiet
+        words="-l --http -s --https -c --cert -k --key --nskeyfile --digest --dyndns2 -v --verbose -q --quiet
             -V --version -h --help"
     elif ((COMP_CWORD == 1)); then
         words="check key import"
-    elif [[ ${COMP_WORDS[1]} == key ]]; then
+    elif [[ ${COMP_WORDS[1]} == key ]] && ((COMP_CWORD == 2)); then
         compopt +o default 2>/dev/null
         return
     fi

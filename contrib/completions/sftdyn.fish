@@ -1,6 +1,6 @@
 # fish completion for sftdyn; CONF is a file, which fish completes by itself.
 
-complete -c sftdyn -n '__fish_seen_subcommand_from key' -f
+complete -c sftdyn -n '__fish_seen_subcommand_from key; and test (count (commandline -opc)) -eq 2' -f
 
 complete -c sftdyn -n __fish_is_first_arg -a check -d 'Check the configuration and all that it needs'
 complete -c sftdyn -n __fish_is_first_arg -a key -d 'Make a new update key'
@@ -12,6 +12,7 @@ complete -c sftdyn -s c -l cert -r -F -d 'The certificate for HTTPS, PEM'
 complete -c sftdyn -s k -l key -r -F -d 'Its private key, PEM'
 complete -c sftdyn -l nskeyfile -r -F -d 'The TSIG key for the nameserver'
 complete -c sftdyn -n '__fish_seen_subcommand_from key' -l dyndns2 -d 'Print what to type into a router'
+complete -c sftdyn -n '__fish_seen_subcommand_from key' -l digest -d 'Only the digest for CONF'
 complete -c sftdyn -s v -l verbose -d 'Log more'
 complete -c sftdyn -s q -l quiet -d 'Log less'
 complete -c sftdyn -s V -l version -d 'Print the version'

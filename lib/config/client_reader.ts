@@ -42,6 +42,8 @@ export class ClientReader implements ClientTable {
   readonly #faults: Faults;
   readonly #others: readonly ClientReader[];
   readonly #place: string;
+  /** Of the client that is being read. */
+  #key = "";
 
   /** @param place what faults begin with */
   constructor({ faults, ttlOf, others = [] }: ClientReaderOptions, place = "") {
@@ -64,6 +66,7 @@ export class ClientReader implements ClientTable {
       const place = this.#placeOf(digest);
       if (place !== undefined) return this.fault(line, `this key is already in ${place}`);
     }
+    this.#key = key;
     const client = read();
     if (digest === undefined) return;
     this.#lines = withRoom(this.#lines, this.clients.size + 1);
@@ -92,7 +95,8 @@ export class ClientReader implements ClientTable {
         seen?.add(name);
         hosts.push({ name, ttl });
       } catch (error) {
-        this.fault(line, problem + errorMessage(error));
+        const hint = isHostname(this.#key) ? "; are key and host swapped?" : "";
+        this.fault(line, `${problem}${errorMessage(error)}${hint}`);
       }
     }
     return hosts;
@@ -125,5 +129,14 @@ export class ClientReader implements ClientTable {
     if (/^https?:\/\//i.test(key)) this.urlKeys.push(line);
     else if (key.length < 2 * SHORT_KEY && [...key].length < SHORT_KEY) this.shortKeys.push(line);
     return digestWords(key);
+  }
+}
+
+function isHostname(text: string): boolean {
+  try {
+    parseHostname(text);
+    return true;
+  } catch {
+    return false;
   }
 }

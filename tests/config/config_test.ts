@@ -780,6 +780,18 @@ Deno.test("loadConfig() repeats no key that is listed under [zones] by mistake",
   }
 });
 
+Deno.test("loadConfig() asks whether key and host are swapped, where the key is a host", async () => {
+  const key = "4bea92410b3146d0cfe4bea92410b314";
+  const swapped = [`"${key}"`, `["${key}", "a.dyn.example"]`, `{ host = "${key}" }`];
+  for (const value of swapped) {
+    const [fault] = await faultsOf(withClients(`"home.dyn.example" = ${value}`));
+    assertMatch(fault!, /line 3: clients: not a host name: .*; are key and host swapped\?$/);
+    assert(!fault!.includes(key), fault);
+  }
+  const [other] = await faultsOf(withClients('"key" = "nothost"'));
+  assert(!other!.includes("swapped"), other);
+});
+
 Deno.test("loadConfig() says of a setting under [clients] where it belongs", async () => {
   await checkFaults([
     [withClients('https = "4443"'), 3, /clients: https belongs above \[clients\]$/],

@@ -524,7 +524,9 @@ Deno.test("check shows on a terminal how far it is, and never in a pipe", async 
     const file = await write(`${HTTP}\ntimeout = 3`);
     named.kill("SIGSTOP");
     const command = [...PROGRAM, "check", file].map((word) => `'${word}'`).join(" ");
-    const terminal = await run(["script", "-qec", command, `${folder}/typescript`]);
+    const terminal = await run(["script", "-qec", command, `${folder}/typescript`], {
+      env: { NO_COLOR: "1" },
+    });
     const pipe = await sftdyn(["check", file]);
     named.kill("SIGCONT");
     // deno-lint-ignore no-control-regex
@@ -533,6 +535,37 @@ Deno.test("check shows on a terminal how far it is, and never in a pipe", async 
     assertMatch(terminal.stdout, /\r\x1b\[Kerror: host\.dyn\.example: .*: no answer in 3 s\r\n/);
     // deno-lint-ignore no-control-regex
     assertEquals([pipe.stderr, /[\r\x1b]/.test(pipe.stdout)], ["", false]);
+  });
+});
+
+Deno.test("check, errors and the log have colour on a terminal, unless NO_COLOR is set", async () => {
+  await withParts(async ({ folder, write }) => {
+    const file = await write(HTTP);
+    await run(["cp", file, `${folder}/bad.toml`]);
+    await Deno.writeTextFile(`${folder}/bad.toml`, "oops", { append: true });
+    const cases: [args: string[], plain: RegExp][] = [
+      [["check", file], /^(ok): .*: http /m],
+      [["check", `${folder}/bad.toml`], /^(error): .*: line \d+: /m],
+      [["chekc"], /^(sftdyn): unknown command/m],
+      [[`${folder}/bad.toml`], /^\S+Z (error): .*: line \d+: /m],
+    ];
+    for (const [args, plain] of cases) {
+      const command = [...PROGRAM, ...args].map((word) => `'${word}'`).join(" ");
+      const onTerminal = async (script: string) =>
+        (await run(["script", "-qec", script, `${folder}/typescript`])).stdout;
+      const marked = new RegExp(
+        plain.source.replace(/\((\w+)\)/, String.raw`\x1b\[3[12]m$1\x1b\[0m`),
+        "m",
+      );
+      assertMatch(await onTerminal(`env -u NO_COLOR ${command}`), marked);
+      const without = await onTerminal(`NO_COLOR=1 ${command}`);
+      assertMatch(without, plain);
+      // deno-lint-ignore no-control-regex
+      assert(!/\x1b\[\d+m/.test(without), without);
+      const piped = await run(["env", "-u", "NO_COLOR", ...PROGRAM, ...args]);
+      assertMatch(piped.stdout + piped.stderr, plain);
+      assert(!(piped.stdout + piped.stderr).includes("\x1b"), piped.stdout + piped.stderr);
+    }
   });
 });
 

@@ -23,7 +23,7 @@ Deno.test("sftdyn.toml.example with everything uncommented serves its clients", 
         .replace('"4443"', `"${https}"`)
         .replace('"fullchain.pem"', '"cert.pem"')
         .replace('"privkey.pem"', '"key.pem"')
-        .replaceAll(/"\/etc\/bind\/keys\/sftdyn.key"|"ns1.key"/g, `"${named.keyFile}"`)
+        .replaceAll(/"\/etc\/bind\/sftdyn.key"|"ns1.key"/g, `"${named.keyFile}"`)
         .replace('"ns1.sft.mx"', `"127.0.0.1:${named.port}"`)
         .replace("127.0.0.1:53", `127.0.0.1:${named.port}`);
       await Deno.writeTextFile(`${folder}/sftdyn.toml`, adapted);

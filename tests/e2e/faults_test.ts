@@ -175,12 +175,34 @@ Deno.test("help, version and key go to stdout with status 0", async () => {
   const key = await sftdyn(["key", "Host.dyn.example."]);
   assertEquals(key.code, 0);
   const [, plain] = /^"([0-9a-f]{40})" = "host\.dyn\.example"$/m.exec(key.stdout)!;
-  const sha = new Uint8Array(
-    await crypto.subtle.digest("SHA-256", new TextEncoder().encode(plain)),
-  ).toHex();
-  assertStringIncludes(key.stdout, `"sha256:${sha}" = "host.dyn.example"`);
-  assertMatch(key.stdout, new RegExp(`^curl .*/${plain}$`, "m"));
+  assertMatch(key.stdout, new RegExp(`^# .*curl .*/${plain}$`, "m"));
   assert((await sftdyn(["key"])).stdout !== key.stdout);
+});
+
+Deno.test("what key prints may be appended to the configuration that says where it serves", async () => {
+  await withFolder(async (folder) => {
+    const file = `${folder}/sftdyn.toml`;
+    await Deno.writeTextFile(file, 'http = "192.0.2.1:8080"\n[clients]\n', { mode: 0o600 });
+    for (const options of [[], ["--digest"]]) {
+      const key = await sftdyn(["key", ...options, `h${options.length}.dyn.example`, file]);
+      assertEquals(key.code, 0, key.stderr);
+      await Deno.writeTextFile(file, key.stdout, { append: true });
+      const [, plain] = /curl -fsS http:\/\/192\.0\.2\.1:8080\/([0-9a-f]{40})$/m
+        .exec(key.stdout + key.stderr)!;
+      assertEquals(key.stdout.includes(plain!), options.length === 0);
+      const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(plain));
+      const sha = new Uint8Array(digest).toHex();
+      assertEquals(key.stdout.includes(`"sha256:${sha}" = "h1.dyn.example"`), options.length === 1);
+    }
+    const { stdout } = await sftdyn(["check", file]);
+    assertMatch(stdout, /^ok: .*: http 192\.0\.2\.1:8080; 2 clients$/m);
+
+    // A configuration that is named must be a good one.
+    await Deno.writeTextFile(file, "oops", { append: true });
+    const refused = await sftdyn(["key", "h.dyn.example", file]);
+    assertEquals([refused.code, refused.stdout], [2, ""]);
+    assertMatch(refused.stderr, /^sftdyn: .*sftdyn\.toml: line \d+: /);
+  });
 });
 
 /** Runs sftdyn with a client for this host, and a function that requests its update. */

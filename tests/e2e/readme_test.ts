@@ -12,7 +12,7 @@ for (const way of ["the session key", "a key of its own"]) {
       let zone = block('zone "dyn.example" {').replace("/var/lib/bind", folder);
       await Deno.writeTextFile(`${folder}/dyn.example.zone`, block("IN SOA"));
       if (way === "a key of its own") {
-        const [keygen] = block("tsig-keygen").split(" >");
+        const [keygen] = block("tsig-keygen").split(" |");
         const made = await run(keygen!.split(" ") as [string, ...string[]]);
         await Deno.writeTextFile(`${folder}/sftdyn.key`, made.stdout);
         zone = `include "${folder}/sftdyn.key";\n` +

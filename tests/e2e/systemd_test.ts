@@ -131,6 +131,13 @@ function block(text: string): string {
   return found.split(/^```/m)[0]!;
 }
 
+/** The key that a host has in the configuration. */
+async function keyOf(machine: Machine, host: string): Promise<string> {
+  const line = (await machine.done("cat /etc/sftdyn/sftdyn.toml")).split("\n")
+    .find((line) => line.endsWith(`" = "${host}"`))!;
+  return JSON.parse(line.split(" = ")[0]!);
+}
+
 async function withMachine(body: (machine: Machine) => Promise<void>): Promise<boolean> {
   let machine: Machine | undefined;
   await withFolder(async (folder) => {
@@ -170,20 +177,28 @@ Deno.test("the README leads from a release to the first update under systemd", {
       await machine.copy(`${ROOT}/${name}`, name);
     }
     await machine.done(block("install -m 755"));
+    assertEquals(await machine.done("stat -c '%U:%G %a' /etc/sftdyn/sftdyn.toml"), "root:bind 640");
+    assertEquals((await machine.run("systemctl is-active sftdyn")).said, "inactive\n");
+    await machine.done(block("sftdyn key home.dyn.example >>"));
+    await machine.done(block("systemctl enable --now sftdyn"));
     await until(
       "it answers",
       async () => (await machine.run("curl -s http://127.0.0.1:8080/")).said === "127.0.0.1",
     );
-
-    // A new host.
-    const line = (await machine.done("sftdyn key home.dyn.example")).split("\n")
-      .find((line) => line.startsWith('"'))!;
-    const key = JSON.parse(line.split(" = ")[0]!) as string;
-    await machine.done(`echo '${line}' >>/etc/sftdyn/sftdyn.toml; systemctl reload sftdyn`);
+    const key = await keyOf(machine, "home.dyn.example");
     const update = `curl -sS --max-time 20 http://127.0.0.1:8080/${key}`;
-    await until("the key is known", async () => (await machine.run(update)).said !== "BADKEY");
-    assertEquals(await machine.done(update), "UPTODATE");
+    assertEquals(await machine.done(update), "OK");
     assertEquals(await machine.done("dig +short @127.0.0.1 home.dyn.example"), "127.0.0.1");
+
+    // A new host; who installs once more keeps what is there.
+    const [, append] = /`(sftdyn key other[^`]*)` and `systemctl reload\nsftdyn`/.exec(README)!;
+    await machine.done(`${append}; systemctl reload sftdyn`);
+    const other = await keyOf(machine, "other.dyn.example");
+    const updateOther = `curl -sS --max-time 20 http://127.0.0.1:8080/${other}`;
+    await until("the key is known", async () => (await machine.run(updateOther)).said !== "BADKEY");
+    assertEquals(await machine.done(updateOther), "UPTODATE");
+    await machine.done(block("install -m 755").replace("install -m 755", "#"));
+    assertEquals(await keyOf(machine, "home.dyn.example"), key);
     assertMatch(await machine.journal(), /^home\.dyn\.example A \? -> 127\.0\.0\.1/m);
 
     // A fault in the configuration: the reload says so, a start does too, and it is not tried again.

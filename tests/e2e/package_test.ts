@@ -1,0 +1,253 @@
+/**
+ * The Debian package in a clean Debian 12 and 13: installed, the first update, an
+ * upgrade under load, removed and purged. Each is a file tree that debootstrap
+ * makes once, with a real systemd as the first process of a namespace. It takes
+ * minutes: with SFTDYN_PACKAGE=full, the executable, and as root.
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { makePackage } from "../../tools/package.ts";
+import { ensurePrograms } from "../../tools/setup.ts";
+import { run, until, withFolder } from "./sftdyn.ts";
+
+const executable = Deno.env.get("SFTDYN_TEST_PROGRAM");
+const isAsked = Deno.env.get("SFTDYN_PACKAGE") === "full";
+const canInstall = isAsked && executable !== undefined && Deno.uid() === 0;
+if (!canInstall) {
+  console.log(
+    "NOT TESTED: the package in Debian 12 and 13 (needs SFTDYN_PACKAGE=full, the executable, root)",
+  );
+} else await ensurePrograms(["debootstrap", "unshare", "lintian"]);
+
+const CACHE = `${
+  Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`
+}/sftdyn-test-debian`;
+const MIRROR = "http://deb.debian.org/debian";
+/** What the machine has before sftdyn is installed; the package itself must ask for no more. */
+const PACKAGES = "systemd-sysv,dbus,adduser,bind9,bind9-dnsutils,curl,iproute2";
+const NAMESPACES = ["--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup"];
+const CONF = "/etc/sftdyn/sftdyn.toml";
+
+/** $1 is a folder for what is written, $2 the file tree. */
+const BOOT = `
+set -e
+mount -t tmpfs tmpfs "$1"
+mkdir "$1/root"
+tar -C "$1/root" -xf "$2"
+cp "$3"/*.deb "$1/root/root/"
+mount --bind "$1/root" "$1/root"
+cd "$1/root"
+mount -t proc proc proc
+mount -t sysfs sysfs sys
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount --rbind /dev dev
+mount -t tmpfs tmpfs run
+ip link set lo up
+# Nothing else is to start.
+printf '[Unit]\\nDescription=nothing\\n' >etc/systemd/system/nothing.target
+exec env -i PATH="$PATH" container=sftdyn chroot . /lib/systemd/systemd --unit=nothing.target
+`;
+
+/** The five lines, and what BIND needs. */
+const ZONE = `$TTL 1h
+@ IN SOA ns.dyn.example. hostmaster.dyn.example. 1 1h 10m 1d 1m
+@ IN NS ns
+ns IN A 192.0.2.1
+`;
+const BIND = `set -e
+cat >/etc/bind/named.conf.local <<END
+zone "dyn.example" { type master; file "/var/lib/bind/dyn.example.zone"; update-policy local; };
+END
+cat >/var/lib/bind/dyn.example.zone <<'END'
+${ZONE}END
+chown bind: /var/lib/bind/dyn.example.zone
+systemctl start named`;
+
+/** The packed file tree of a release, made if it is not there. */
+async function fileTree(release: string): Promise<string> {
+  const file = `${CACHE}/${release}.tar`;
+  if (await Deno.stat(file).then(() => true, () => false)) return file;
+  await Deno.mkdir(CACHE, { recursive: true });
+  const folder = await Deno.makeTempDir({ dir: CACHE });
+  try {
+    const made = `debootstrap --variant=minbase --include=${PACKAGES} "$1" "$2/root" ${MIRROR} &&
+      tar -C "$2/root" --numeric-owner -cf "$2/tar" . && mv "$2/tar" "$3"`;
+    const { code, stdout, stderr } = await run(["sh", "-c", made, "sh", release, folder, file], {
+      timeout: 900,
+    });
+    assertEquals(code, 0, stdout + stderr);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+  return file;
+}
+
+class Machine {
+  #pid = "";
+  readonly #unshare: Deno.ChildProcess;
+
+  constructor(folder: string, tree: string, packages: string) {
+    this.#unshare = new Deno.Command("unshare", {
+      args: [
+        ...NAMESPACES,
+        "--fork",
+        "--kill-child",
+        ...["sh", "-c", BOOT, "sh", folder, tree, packages],
+      ],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+  }
+
+  async boot(): Promise<void> {
+    await until("systemd runs", async () => {
+      this.#pid = (await run(["pgrep", "-P", `${this.#unshare.pid}`])).stdout.trim();
+      return this.#pid !== "" && (await this.run("systemctl is-system-running")).code === 0;
+    });
+  }
+
+  async run(script: string): Promise<{ code: number; said: string }> {
+    const enter = ["nsenter", "-t", this.#pid, ...NAMESPACES, `--root=/proc/${this.#pid}/root`];
+    const { code, stdout, stderr } = await run(
+      [...enter as [string], `--wd=/proc/${this.#pid}/root/root`, "sh", "-c", `${script}`],
+      { env: { no_proxy: "*", DEBIAN_FRONTEND: "noninteractive" }, timeout: 120 },
+    );
+    return { code, said: (stdout + stderr).trim() };
+  }
+
+  async done(script: string): Promise<string> {
+    const { code, said } = await this.run(`set -e; ${script}`);
+    if (code !== 0) {
+      const { said: journal } = await this.run("journalctl --no-pager -o cat -u sftdyn -u named");
+      assertEquals(code, 0, `${script}:\n${said}\n${journal}`);
+    }
+    return said;
+  }
+
+  async shutDown(): Promise<void> {
+    this.#unshare.kill("SIGKILL");
+    await this.#unshare.status;
+  }
+}
+
+Deno.test("lintian finds no error in the package", { ignore: !canInstall }, async () => {
+  await withFolder(async (folder) => {
+    const target = Deno.build.target;
+    const deb = await makePackage({ executable: executable!, target, folder, level: 0 });
+    const { code, stdout, stderr } = await run(["lintian", "--fail-on", "error", deb]);
+    assertEquals(code, 0, stdout + stderr);
+  });
+});
+
+for (const release of ["bookworm", "trixie"]) {
+  Deno.test(`the package in ${release}: first update, upgrade, removal, purge`, {
+    ignore: !canInstall,
+  }, async () => {
+    const tree = await fileTree(release);
+    await withFolder(async (folder) => {
+      await Deno.mkdir(`${folder}/packages`);
+      await Deno.mkdir(`${folder}/machine`);
+      for (const version of ["1.0.0", "1.0.1"]) {
+        const target = Deno.build.target;
+        const options = { executable: executable!, target, folder: `${folder}/packages` };
+        await makePackage({ ...options, version, level: 0 });
+      }
+      const machine = new Machine(`${folder}/machine`, tree, `${folder}/packages`);
+      try {
+        await machine.boot();
+        await story(machine, release);
+      } finally {
+        await machine.shutDown();
+      }
+    });
+  });
+}
+
+async function story(machine: Machine, release: string): Promise<void> {
+  await machine.done(BIND);
+
+  // Installed: nothing runs, and one line says what is next.
+  const start = performance.now();
+  const said = await machine.done("dpkg -i sftdyn_1.0.0_*.deb");
+  const [next, ...more] = said.split("\n").filter((line) => line.startsWith("sftdyn is installed"));
+  assertEquals(more, []);
+  assertEquals((await machine.run("systemctl is-active sftdyn")).said, "inactive");
+  assertEquals((await machine.run("systemctl is-enabled sftdyn")).said, "disabled");
+  assertEquals(await machine.done(`stat -c '%U:%G %a' ${CONF}`), "root:bind 640");
+  assertEquals(
+    await machine.done("systemctl show -P FragmentPath sftdyn").then((path) =>
+      path.replace(/^\/usr/, "")
+    ),
+    "/lib/systemd/system/sftdyn.service",
+  );
+
+  // What that line says.
+  const command = next!.replace(/^.*?: /, "").replace("HOST", "home.dyn.example");
+  await machine.done(command);
+  const key = await machine.done(`sed -n 's/^"\\([0-9a-f]\\{40\\}\\)" = .*/\\1/p' ${CONF}`);
+  const update = `curl -sS --max-time 20 http://127.0.0.1:8080/${key}`;
+  await until(
+    "the first update",
+    async () => /^(OK|UPTODATE)$/.test((await machine.run(update)).said),
+  );
+  const seconds = (performance.now() - start) / 1000;
+  console.log(`${release}: first update ${seconds.toFixed(1)} s after the package came`);
+  assert(seconds < 60, `${seconds} s`);
+  const dig = "dig +short @127.0.0.1 home.dyn.example";
+  assertEquals(await machine.done(dig), "127.0.0.1");
+
+  // An upgrade under load: the service is a new one; what the administrator wrote stays.
+  await machine.done("echo '# mine' >>" + CONF);
+  const before = await machine.done("systemctl show -P MainPID sftdyn");
+  const load = machine.done(`i=0; until [ -e /root/enough ]; do i=$((i + 1))
+    curl -s --max-time 20 --interface 127.0.0.$((i % 200 + 1)) http://127.0.0.1:8080/${key} || echo refused
+    echo; done | grep . | sort | uniq -c`);
+  await until("there is load", async () => (await machine.run(dig)).said !== "127.0.0.1");
+  const upgraded = await machine.done("dpkg -i sftdyn_1.0.1_*.deb");
+  assert(!upgraded.includes("sftdyn is installed"), upgraded);
+  await until("it answers", async () => /^(OK|UPTODATE)$/.test((await machine.run(update)).said));
+  await machine.done("touch /root/enough");
+  const answers = await load;
+  assertMatch(answers, /\d (OK|UPTODATE)$/m);
+  assertEquals(answers.split("\n").filter((line) => !/\d (OK|UPTODATE|refused)$/.test(line)), []);
+  assert(await machine.done("systemctl show -P MainPID sftdyn") !== before);
+  assertEquals(await machine.done("dpkg-query -W -f '${Version}' sftdyn"), "1.0.1");
+  assertEquals(
+    await machine.done(`tail -n 1 ${CONF}; stat -c '%U:%G %a' ${CONF}`),
+    "# mine\nroot:bind 640",
+  );
+  await until("the record is right", async () => {
+    await machine.run(update);
+    return (await machine.run(dig)).said === "127.0.0.1";
+  });
+
+  // One that was stopped stays so.
+  await machine.done("systemctl stop sftdyn; dpkg -i sftdyn_1.0.1_*.deb");
+  assertEquals((await machine.run("systemctl is-active sftdyn")).said, "inactive");
+  await machine.done("systemctl start sftdyn");
+
+  // Removed: nothing runs, the configuration stays; installed again, it does not start by itself.
+  await machine.done("dpkg -r sftdyn");
+  assertEquals((await machine.run(update)).code, 7);
+  assertEquals(await machine.done(`tail -n 1 ${CONF}`), "# mine");
+  await machine.done("test ! -L /etc/systemd/system/multi-user.target.wants/sftdyn.service");
+  assertMatch(
+    await machine.done("dpkg -i sftdyn_1.0.1_*.deb"),
+    /^sftdyn is installed, not started/m,
+  );
+  assertEquals((await machine.run("systemctl is-active sftdyn")).said, "inactive");
+  await machine.done("systemctl enable --now sftdyn");
+  await until("it answers", async () => (await machine.run(update)).said === "UPTODATE");
+
+  // Purged: nothing of it is left.
+  await machine.done("dpkg -P sftdyn");
+  assertEquals((await machine.run(update)).code, 7);
+  await machine.done("test ! -e /etc/sftdyn; test ! -e /usr/bin/sftdyn; getent passwd bind");
+  assertEquals(
+    await machine.done(
+      "find / -xdev -name '*sftdyn*' ! -path '/root/*' ! -path '/var/log/*' ! -path '/proc/*' ! -path '/sys/*'",
+    ),
+    "",
+  );
+}
