@@ -32,8 +32,10 @@ export function keyText(
   { host = "host.dyn.example", url = UNKNOWN_URL, isDigest = false }: KeyTextOptions = {},
 ): KeyText {
   const device = `# on the device: curl -fsS ${url}/${key}\n`;
-  if (isDigest) return { file: `"sha256:${digest(key)}" = "${host}"\n`, person: device };
-  return { file: `# under [clients]:\n"${key}" = "${host}"\n${device}`, person: "" };
+  // A comment comes first: the file's last line may have no end.
+  const line = (key: string) => `# under [clients]:\n"${key}" = "${host}"\n`;
+  if (isDigest) return { file: line(`sha256:${digest(key)}`), person: device };
+  return { file: line(key) + device, person: "" };
 }
 
 /** The lines that tell an administrator what to type into a router that speaks dyndns2. */

@@ -26,10 +26,18 @@ Deno.test("keyText() is TOML with one client, and a comment with the request", (
   }
 });
 
+Deno.test("keyText() may be appended to a file whose last line has no end", () => {
+  for (const isDigest of [false, true]) {
+    const { file } = keyText("abc", { isDigest });
+    const { clients } = parse(`[clients]\n"old" = "old.example"${file}`);
+    assertEquals(Object.values(clients as object), ["old.example", "host.dyn.example"]);
+  }
+});
+
 Deno.test("keyText() keeps the key itself out of the file if only the digest is asked for", () => {
   const sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
   const { file, person } = keyText("abc", { host: "a.b.example", isDigest: true });
-  assertEquals(file, `"sha256:${sha256}" = "a.b.example"\n`);
+  assertEquals(file, `# under [clients]:\n"sha256:${sha256}" = "a.b.example"\n`);
   assertMatch(person, /^# .*curl .*https:\/\/SERVER\/abc\n$/);
 });
 
