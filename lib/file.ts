@@ -51,10 +51,7 @@ export async function readOctets(
   try {
     return await readFile(path);
   } catch (error) {
-    if (error instanceof Deno.errors.PermissionDenied) {
-      throw new FileError(await permissionDenied(path));
-    }
-    throw new FileError(reason(error));
+    throw new FileError(await reason(error, path));
   }
 }
 
@@ -178,7 +175,7 @@ export async function* readLines(
     if (!isSame || size !== info.size) throw new FileChangedError();
     return version;
   } catch (error) {
-    throw error instanceof FileError ? error : new FileAccessError(reason(error));
+    throw error instanceof FileError ? error : new FileAccessError(await reason(error, path));
   } finally {
     file?.close();
   }
@@ -226,7 +223,8 @@ export function relativeTo(file: string, path: string): string {
   return slash < 0 ? path : `${file.slice(0, slash + 1)}${path}`;
 }
 
-function reason(error: unknown): string {
+async function reason(error: unknown, path: string): Promise<string> {
+  if (error instanceof Deno.errors.PermissionDenied) return await permissionDenied(path);
   if (error instanceof Deno.errors.NotFound) return "no such file";
   if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
   if (error instanceof Deno.errors.NotCapable) {
