@@ -13,7 +13,7 @@ import { errorMessage } from "../error_message.ts";
 import { type Answer, answerBytes } from "./answer.ts";
 import { close, writeAll } from "./connection.ts";
 import type { Handler } from "./handler.ts";
-import { HeadReader } from "./head_reader.ts";
+import { readHead } from "./head_reader.ts";
 import type { RequestHead } from "./request_head.ts";
 import { holderOf, type Visitor, Visitors } from "./visitors.ts";
 
@@ -204,23 +204,24 @@ export class FrontDoor {
   async #serve(guest: Guest): Promise<void> {
     const { conn } = guest;
     const buffer = this.#buffers.pop() ?? new Uint8Array(USUAL_HEAD);
-    const reader = new HeadReader(conn, buffer);
-    const onStart = () => this.#begin(guest);
+    const options = { buffer, isStrict: guest.isKept, onStart: () => this.#begin(guest) };
     try {
       for (;;) {
-        const head = await reader.next(onStart);
-        if (head === undefined || guest.hasLeft) return;
+        const read = await readHead(conn, options);
+        if (read === undefined || guest.hasLeft) return;
+        const { head, hasMore } = read;
         guest.next = "answer";
         guest.deadline = undefined;
         const isRefused = typeof head === "number";
         const answer = isRefused ? { status: head, body: null } : await this.#answer(head, guest);
         this.#setDeadline(guest, ANSWER_TIME);
-        const isLast = isRefused || head.hasBody || !head.isKept || !guest.isKept;
+        // A body, or another request already: what is sent before it is asked for is not looked at.
+        const isMore = isRefused || head.hasBody || hasMore;
+        const isLast = isMore || !head.isKept || !guest.isKept;
         await writeAll(conn, answerBytes(answer, isLast));
         if (isLast) {
           guest.next = "end";
-          const hasMore = isRefused || head.hasBody || reader.hasMore;
-          if (hasMore && !this.#isStopping) await readRest(conn);
+          if (isMore && !this.#isStopping) await readRest(conn);
           return;
         }
         guest.next = "head";

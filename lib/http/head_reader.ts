@@ -1,4 +1,4 @@
-/** The heads of a connection's requests, one after the other, and nothing else of it. */
+/** The head of a connection's next request, and nothing else of it. */
 
 import {
   endOfEmptyLines,
@@ -9,59 +9,55 @@ import {
   type RequestHead,
 } from "./request_head.ts";
 
-export class HeadReader {
-  readonly #conn: Pick<Deno.Conn, "read">;
-  #buffer: Uint8Array;
-  /** What was read and is not taken yet. */
-  #start = 0;
-  #end = 0;
+export interface ReadHead {
+  head: RequestHead | Refusal;
+  /** Whether something came behind it. */
+  hasMore: boolean;
+}
 
-  /** @param buffer for a head as long as they usually are */
-  constructor(conn: Pick<Deno.Conn, "read">, buffer: Uint8Array) {
-    this.#conn = conn;
-    this.#buffer = buffer;
-  }
+export interface ReadHeadOptions {
+  /** For a head as long as they usually are. */
+  buffer: Uint8Array;
+  /** Whether lines must end as the standard says. */
+  isStrict?: boolean;
+  /** Called when the first octets of the head have come. */
+  onStart?: () => void;
+}
 
-  /** Whether something came behind the latest head. */
-  get hasMore(): boolean {
-    return this.#start < this.#end;
-  }
-
-  /**
-   * Reads the next head.
-   *
-   * @param onStart called when its first octets have come
-   * @returns undefined if the connection ends before it is whole
-   */
-  async next(onStart = () => {}): Promise<RequestHead | Refusal | undefined> {
-    if (this.hasMore) this.#buffer.copyWithin(0, this.#start, this.#end);
-    let length = this.#end - this.#start;
-    this.#start = this.#end = 0;
-    let isStarted = length > 0;
-    if (isStarted) onStart();
-    for (let start = 0, looked = 0;;) {
-      const bytes = this.#buffer.subarray(0, length);
-      if (start === looked) looked = start = endOfEmptyLines(bytes, start);
-      const end = endOfHead(bytes.subarray(start), looked - start);
-      if (length > MAX_HEAD && (end === undefined || start + end > MAX_HEAD)) return 431;
-      if (end !== undefined) {
-        [this.#start, this.#end] = [start + end, length];
-        return parseHead(bytes.subarray(start, start + end));
-      }
-      looked = length;
-      if (length === this.#buffer.length) this.#grow();
-      const count = await this.#conn.read(this.#buffer.subarray(length));
-      if (count === null) return undefined;
-      length += count;
-      if (!isStarted) onStart();
+/**
+ * Reads a head.
+ *
+ * @returns undefined if the connection ends before it is whole
+ */
+export async function readHead(
+  conn: Pick<Deno.Conn, "read">,
+  { buffer, isStrict = false, onStart = () => {} }: ReadHeadOptions,
+): Promise<ReadHead | undefined> {
+  let isStarted = false;
+  for (let start = 0, looked = 0, length = 0;;) {
+    const count = await conn.read(buffer.subarray(length));
+    if (count === null) return undefined;
+    length += count;
+    const bytes = buffer.subarray(0, length);
+    if (start === looked) looked = start = endOfEmptyLines(bytes, start);
+    if (!isStarted && start < length) {
       isStarted = true;
+      onStart();
     }
-  }
-
-  /** One octet more than may be tells that a head is too long. */
-  #grow(): void {
-    const larger = new Uint8Array(Math.min(2 * this.#buffer.length, MAX_HEAD + 1));
-    larger.set(this.#buffer);
-    this.#buffer = larger;
+    const end = endOfHead(bytes.subarray(start), looked - start);
+    if (length > MAX_HEAD && (end === undefined || start + end > MAX_HEAD)) {
+      return { head: 431, hasMore: true };
+    }
+    if (end !== undefined) {
+      const head = parseHead(bytes.subarray(start, start + end), isStrict);
+      return { head, hasMore: start + end < length };
+    }
+    looked = length;
+    if (length === buffer.length) {
+      // One octet more than may be tells that a head is too long.
+      const larger = new Uint8Array(Math.min(2 * length, MAX_HEAD + 1));
+      larger.set(buffer);
+      buffer = larger;
+    }
   }
 }

@@ -40,6 +40,8 @@ const PATIENCE = 1000;
 const MAX_STUCK = 64;
 /** Milliseconds that the detour is taken at least. */
 const DETOUR = 600_000;
+/** Milliseconds that the end of an answer has on the detour, once the door has closed its side. */
+const FLUSH = 1000;
 /** No HTTP/2: its cost for a server has no bound that could be set here. */
 const PROTOCOLS = ["http/1.1", "http/1.0"];
 
@@ -294,7 +296,8 @@ async function carry(
   outer.setNoDelay();
   const endOf = (conn: Deno.TcpConn) => conn.closeWrite().catch(() => {});
   void copy(outer, near).then(() => endOf(near));
-  await copy(near, outer);
+  // Somebody may take nothing of it.
+  await Promise.race([copy(near, outer), isOver.then(() => delay(FLUSH))]);
   // Closed at once, what the client still sends would make a reset that the answer may not survive.
   await endOf(outer);
   await isOver;

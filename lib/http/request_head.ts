@@ -85,9 +85,15 @@ const VERSION = /^HTTP\/(\d)\.(\d)$/;
 const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
 const CLOSE = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i;
 
-/** @param bytes the head without empty lines in front, through its blank line */
-export function parseHead(bytes: Uint8Array): RequestHead | Refusal {
-  const [requestLine = "", ...fields] = linesOf(bytes);
+/**
+ * @param bytes the head without empty lines in front, through its blank line
+ * @param isStrict whether lines must end with CR and LF, where some clients send LF alone: what
+ * a proxy hands on as one value must not be two fields
+ */
+export function parseHead(bytes: Uint8Array, isStrict = false): RequestHead | Refusal {
+  const lines = linesOf(bytes);
+  if (isStrict && !lines.every((line) => line.endsWith("\r"))) return 400;
+  const [requestLine = "", ...fields] = lines.map(withoutEnd);
   const [method = "", raw = "", version = "", ...more] = requestLine.split(" ");
   const [, major, minor] = VERSION.exec(version) ?? [];
   if (major === undefined || more.length > 0 || !TOKEN.test(method)) return 400;
@@ -112,12 +118,16 @@ export function parseHead(bytes: Uint8Array): RequestHead | Refusal {
   return { method, target, headers, hasBody, isKept };
 }
 
-/** The lines of a head, a character an octet, without their ends. */
+/** The lines of a head, a character an octet, without LF. */
 function linesOf(bytes: Uint8Array): string[] {
   const lines = text(bytes).split("\n");
   // The empty line, and what is behind its end.
   lines.length -= 2;
-  return lines.map((line) => line.endsWith("\r") ? line.slice(0, -1) : line);
+  return lines;
+}
+
+function withoutEnd(line: string): string {
+  return line.endsWith("\r") ? line.slice(0, -1) : line;
 }
 
 /** Octets at a time: as many arguments as a function may have. */

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { HeadReader } from "../../lib/http/head_reader.ts";
+import { readHead } from "../../lib/http/head_reader.ts";
 import { MAX_HEAD } from "../../lib/http/request_head.ts";
 
 /** A connection on which these parts come. */
@@ -19,56 +19,71 @@ function connOf(parts: string[]) {
   };
 }
 
-/** What is read, a line a head; the status of what is refused. */
-async function read(parts: string[], buffer = 8) {
-  const reader = new HeadReader(connOf(parts), new Uint8Array(buffer));
-  const heads: (string | number)[] = [];
+/** What is read: the request, or the status of what is refused. */
+async function read(parts: string[], length = 8, isStrict = false) {
   let starts = 0;
-  for (let head; (head = await reader.next(() => starts++)) !== undefined;) {
-    heads.push(typeof head === "number" ? head : `${head.method} ${head.target}`);
-    if (typeof head === "number") break;
-  }
-  return { heads, starts, hasMore: reader.hasMore };
+  const read = await readHead(connOf(parts), {
+    buffer: new Uint8Array(length),
+    isStrict,
+    onStart: () => starts++,
+  });
+  if (read === undefined) return { starts };
+  const { head, hasMore } = read;
+  const found = typeof head === "number" ? head : `${head.method} ${head.target}`;
+  return { head: found, hasMore, starts };
 }
 
 const A = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n", B = "HEAD /b HTTP/1.0\n\n";
 
-Deno.test("heads are read one after the other, however they come", async () => {
-  for (const text of [A + B + A, `\r\n${A}\n\n${B}\r\n${A}`]) {
-    const heads = ["GET /a", "HEAD /b", "GET /a"];
+Deno.test("a head is read, however it comes, and what stands behind it is noticed", async () => {
+  const table: [text: string, head: string][] = [
+    [A, "GET /a"],
+    [B, "HEAD /b"],
+    [`\r\n${A}`, "GET /a"],
+    [`\n\n\r\n${B}`, "HEAD /b"],
+  ];
+  for (const [text, head] of table) {
     for (let size = 1; size <= text.length; size++) {
       const parts = [];
       for (let at = 0; at < text.length; at += size) parts.push(text.slice(at, at + size));
-      for (const buffer of [1, 8, 256]) {
-        const result = await read(parts, buffer);
-        assertEquals(result, { heads, starts: 3, hasMore: false }, `${size} ${buffer}`);
+      for (const length of [1, 8, 256]) {
+        const expected = { head, hasMore: false, starts: 1 };
+        assertEquals(await read(parts, length), expected, `${size} ${length}`);
       }
     }
+    assertEquals(await read([`${text}G`], 256), { head, hasMore: true, starts: 1 });
   }
 });
 
-Deno.test("what is not whole is no head, and empty lines are none", async () => {
-  for (const rest of ["", "\r\n\r\n", "GET", A.slice(0, -1)]) {
-    const { heads, starts } = await read([A, rest].filter((part) => part !== ""));
-    assertEquals([heads, starts], [["GET /a"], rest === "" ? 1 : 2], JSON.stringify(rest));
+Deno.test("what is not whole is no head, and empty lines do not begin one", async () => {
+  assertEquals(await read([]), { starts: 0 });
+  assertEquals(await read(["\r\n\r\n"]), { starts: 0 });
+  for (const text of ["GET", A.slice(0, -1)]) {
+    assertEquals(await read(["\r\n", text]), { starts: 1 }, text);
   }
 });
 
-Deno.test("what stands behind a head is left there", async () => {
-  const reader = new HeadReader(connOf([A + B.slice(0, 3)]), new Uint8Array(256));
-  assertEquals(typeof await reader.next(), "object");
-  assertEquals(reader.hasMore, true);
-  assertEquals(await reader.next(), undefined);
+Deno.test("lines must end as the standard says where it is asked for", async () => {
+  const table: [text: string, head: string | number][] = [
+    [A, "GET /a"],
+    [B, 400],
+    ["GET /a HTTP/1.1\r\nX: a\nY: b\r\n\r\n", 400],
+    ["GET /a HTTP/1.1\nX: a\r\n\r\n", 400],
+  ];
+  for (const [text, head] of table) {
+    assertEquals((await read([text], 256, true)).head, head, text);
+    assertEquals(typeof (await read([text], 256)).head, "string");
+  }
 });
 
-Deno.test("a head has 16 KiB, and the next one too", async () => {
+Deno.test("a head has 16 KiB", async () => {
   const headOf = (length: number) => {
     const start = "GET /k HTTP/1.1\r\nX: ";
     return `${start}${"x".repeat(length - start.length - 4)}\r\n\r\n`;
   };
-  const most = headOf(MAX_HEAD), more = headOf(MAX_HEAD + 1);
-  assertEquals((await read([most + most + most])).heads, ["GET /k", "GET /k", "GET /k"]);
-  assertEquals((await read([A + more])).heads, ["GET /a", 431]);
-  assertEquals((await read([more + A])).heads, [431]);
-  assertEquals((await read(["\n".repeat(MAX_HEAD + 1)])).heads, [431]);
+  const most = headOf(MAX_HEAD);
+  assertEquals(await read([most]), { head: "GET /k", hasMore: false, starts: 1 });
+  assertEquals((await read([most + A])).head, "GET /k");
+  assertEquals((await read([headOf(MAX_HEAD + 1)])).head, 431);
+  assertEquals((await read(["\n".repeat(MAX_HEAD + 1)])).head, 431);
 });
