@@ -111,7 +111,7 @@ Deno.test("what `sftdyn key --dyndns2` prints is a configuration and a request t
   const [client] = /^"[0-9a-f]{40}" = .*$/m.exec(stdout)!;
   const [request] = /^curl .*$/m.exec(stdout)!;
   await withServed(`dyndns2 = true\n[clients]\n${client}`, async ({ named, folder, https }) => {
-    const command = request.replace("dyn.example:4443", `127.0.0.1:${https}`)
+    const command = request.replace("SERVER", `127.0.0.1:${https}`)
       .replace("curl", `curl --cacert ${folder}/cert.pem`);
     const env = { no_proxy: "*" };
     assertEquals((await run(["sh", "-c", command], { env })).stdout, "good 127.0.0.1");
