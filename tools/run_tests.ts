@@ -28,7 +28,7 @@ const ON_EXECUTABLE = [
 ];
 
 /** Those that would take too long twice: the executable is what strangers meet. */
-const ON_EXECUTABLE_ALONE = ["hostile", "proxies"];
+const ON_EXECUTABLE_ALONE = ["certificate", "hooks", "hostile", "proxies"];
 
 const fileOf = (name: string) => `tests/e2e/${name}_test.ts`;
 

@@ -39,7 +39,7 @@ async function silentNameserver(): Promise<SilentNameserver> {
 }
 
 const ZONES = 100;
-const TIMEOUT = 5;
+const TIMEOUT = 2;
 
 for (
   const [name, addressOf, waiting] of [

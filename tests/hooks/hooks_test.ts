@@ -182,19 +182,23 @@ Deno.test("a hook that fails is FAIL and one line with its place, and the next c
     ],
     ["self.close()", "getHost: Error: a hook cannot end sftdyn"],
   ];
-  for (const [body, said] of table) {
-    const text =
-      `export function getHost(key, ip) { if (key === "fine") return "a.dyn.example";\n${body}\n}`;
+  // To start a thread takes a while, and of more lines in a second some are only counted.
+  for (let first = 0; first < table.length; first += 9) {
+    const rows = table.slice(first, first + 9);
+    const text = 'const rows = []; export const getHost = (key, ip) => ip === "" ? ' +
+      '"a.dyn.example" : rows[ip]();\n' +
+      rows.map(([body]) => `rows.push(() => {\n${body}\n});\n`).join("");
     await withHooks(text, async ({ hooks, lines, file }) => {
-      assertEquals(await outcome(hooks.getHost(KEY, "203.0.113.7")), "FAIL", body);
-      assertEquals(
-        lines.map((line) => line.replace(/ line 2, column \d+:(?= getHost: Error: a hook)/, "")),
-        [
-          `error: ${file}: ${said}`,
-        ],
-        body,
-      );
-      assertEquals(await outcome(hooks.getHost("fine", "203.0.113.7")), ["a.dyn.example"], body);
+      for (const [i, [body, said]] of rows.entries()) {
+        assertEquals(await outcome(hooks.getHost(KEY, `${i}`)), "FAIL", body);
+        assertEquals(
+          lines.at(-1)!.replace(/ line \d+, column \d+:(?= getHost: Error: a hook)/, ""),
+          `error: ${file}: ${said.replace("line 2", `line ${3 + 3 * i}`)}`,
+          body,
+        );
+        assertEquals(lines.length, i + 1, body);
+        assertEquals(await outcome(hooks.getHost(KEY, "")), ["a.dyn.example"], body);
+      }
     });
   }
 });
@@ -307,7 +311,7 @@ Deno.test("an endless loop is FAIL, and what waits behind it is answered by a ne
     const loop = outcome(hooks.getHost("loop", "203.0.113.7"));
     const started = performance.now();
     // Comes when the loop's time is nearly over, and has as long again.
-    await until("a while", () => performance.now() - started > 4500);
+    await until("a while", () => performance.now() - started > 4000);
     const behind = outcome(hooks.getHost("x", "203.0.113.7"));
     assertEquals([await slow, await loop], ["FAIL", "FAIL"]);
     assertEquals(await behind, ["n1.dyn.example"]);
@@ -340,7 +344,7 @@ Deno.test("with a hundred calls that were given up, the thread is started anew",
       lines.find((line) => line.startsWith("warning"))!,
       /too many calls were not answered$/,
     );
-    assertEquals(await outcome(hooks.getHost("x", "203.0.113.7")), undefined);
+    await until("it goes on", async () => await outcome(hooks.getHost("x", "1.2.3.4")) !== "FAIL");
   }, { timeout: SHORT });
 });
 
