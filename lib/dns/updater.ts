@@ -773,7 +773,8 @@ export class Updater {
 function putTogether(records: readonly HostRecord[]): void {
   for (const own of Map.groupBy(records, ({ name }) => name).values()) {
     const together = new Set(own);
-    if (together.size < 2) continue;
+    // One that was refused goes apart, and the others do not wait for it.
+    if (together.size < 2 || own.some(({ wasRefused }) => wasRefused)) continue;
     // They may be already, for an earlier request.
     for (const { pending } of together) pending!.together ??= together;
   }

@@ -12,6 +12,8 @@ interface Known {
   readonly address: Address;
   /** For the log. */
   readonly text: string;
+  /** Where it calls from, if that is known, where `address` is one that somebody has chosen. */
+  readonly origin?: Address | undefined;
 }
 
 interface Unknown {
@@ -20,6 +22,11 @@ interface Unknown {
   readonly text: string;
   /** Why it is not known, for the log. */
   readonly problem: string;
+}
+
+/** Where the request comes from, whatever address it is to set. */
+export function originOf(caller: Caller): Address | undefined {
+  return "origin" in caller ? caller.origin : caller.address;
 }
 
 export interface CallersOptions {

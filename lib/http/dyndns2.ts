@@ -12,6 +12,7 @@ import type { Result } from "../dns/updater.ts";
 import { parseHostname } from "../hostname.ts";
 import type { Answer } from "./answer.ts";
 import { decodeBase64 } from "./base64.ts";
+import { originOf } from "./client_address.ts";
 import type { Call, Protocol } from "./protocol.ts";
 import { BadAddress, parametersOf, twoInOne, wantedAddresses } from "./request_addresses.ts";
 import { keyOf } from "./request_key.ts";
@@ -53,7 +54,7 @@ export function createDyndns2({ clients, warn, paths }: Dyndns2Options): Dyndns2
       if (header === null) return BADAUTH;
       const key = passwordOf(header) ?? "";
       const client = known ?? clients.find(key);
-      if (client === undefined || !isTakenFrom(client.limits, caller.address)) {
+      if (client === undefined || !isTakenFrom(client.limits, originOf(caller))) {
         warn(`unknown key from ${caller.text}`);
         return BADAUTH;
       }

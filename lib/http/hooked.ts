@@ -36,7 +36,8 @@ export function createHooked(
     const protocol = protocolOf(request, builtIn);
     try {
       const key = protocol.keyOf(request);
-      const headers = [...request.headers];
+      // Over dyndns2 it has the key, which hooks get where they may, and no log ever.
+      const headers = [...request.headers].filter(([name]) => name !== "authorization");
       const caller = await callerOf(builtIn, from, headers, key);
       const client = await clientOf(caller, key);
       const call = protocol.parse(request, caller, client);
@@ -58,7 +59,8 @@ export function createHooked(
     if (!hooks.has("getIp")) return builtIn;
     const address = await hooks.getIp(parseAddress(from)?.text ?? from, headers, key);
     // Who is named in the log, and may be banned for it, is nobody that a header can name.
-    return address === undefined ? builtIn : { address, text: builtIn.text };
+    if (address === undefined) return builtIn;
+    return { address, text: builtIn.text, origin: builtIn.address };
   }
 
   async function clientOf({ address }: Caller, key: string): Promise<Client | undefined> {
@@ -73,11 +75,20 @@ export function createHooked(
     key: string,
   ): Promise<readonly Change[]> {
     if (!hooks.has("nsupdateCommands")) return changes;
-    return await Promise.all(changes.map(async (change) => {
-      if (change.address === undefined || isKnown(change)) return change;
-      const { name, address } = change;
-      const commands = await hooks.nsupdateCommands(name, address.text, headers, key);
-      return { ...change, commands };
-    }));
+    const asked = new Map<Change, readonly string[] | undefined>();
+    // While lines are awaited, what was known may change.
+    for (let open; (open = changes.filter(needsLines)).length > 0;) {
+      await Promise.all(open.map(async (change) => {
+        const { name, address } = change;
+        asked.set(change, await hooks.nsupdateCommands(name, address!.text, headers, key));
+      }));
+    }
+    return changes.map((change) =>
+      asked.has(change) ? { ...change, commands: asked.get(change) } : change
+    );
+
+    function needsLines(change: Change): boolean {
+      return change.address !== undefined && !asked.has(change) && !isKnown(change);
+    }
   }
 }

@@ -5,7 +5,7 @@ import { isTakenFrom } from "../client_limits.ts";
 import { type ClientList, digest, keyId } from "../clients.ts";
 import type { Result } from "../dns/updater.ts";
 import type { Answer } from "./answer.ts";
-import type { Caller } from "./client_address.ts";
+import { type Caller, originOf } from "./client_address.ts";
 import type { Protocol } from "./protocol.ts";
 import { BadAddress, wantedAddresses } from "./request_addresses.ts";
 import type { HttpRequest } from "./request_head.ts";
@@ -41,11 +41,11 @@ export interface SecretUrl extends Protocol {
 }
 
 export function createSecretUrl({ clients, warn }: SecretUrlOptions): SecretUrl {
-  const find = (key: string, { address }: Caller) =>
+  const find = (key: string, caller: Caller) =>
     findKey(key, (key) => {
       const client = clients.find(key);
       // A key that is not taken from there is one that nobody has.
-      return isTakenFrom(client?.limits, address) ? client : undefined;
+      return isTakenFrom(client?.limits, originOf(caller)) ? client : undefined;
     });
   return {
     keyOf: ({ target }) => keyOf(target),

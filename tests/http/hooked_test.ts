@@ -16,11 +16,16 @@ interface Setup {
   own: Own;
   /** Hosts that are known to be so. */
   known?: string[];
+  /** From where alone the key is taken. */
+  networks?: string[];
 }
 
-function setup({ own, known = [] }: Setup) {
+function setup({ own, known = [], networks }: Setup) {
   const clients = new Clients();
-  clients.add(digest("k"), { hosts: [{ name: parseHostname("a.dyn.example"), ttl: 30 }] });
+  clients.add(digest("k"), {
+    hosts: [{ name: parseHostname("a.dyn.example"), ttl: 30 }],
+    limits: networks && { networks: networks.map((text) => parseNetwork(text)!) },
+  });
   const updates: string[] = [];
   const lines: string[] = [];
   const handler = createHandler({
@@ -147,6 +152,56 @@ Deno.test("nsupdateCommands is asked only for what is not so already", async () 
   assertEquals(updates, [
     "a.dyn.example 77 203.0.113.7",
     "b.dyn.example 77 203.0.113.7 add b.dyn.example",
+  ]);
+});
+
+Deno.test("what is no longer so when other lines have come needs lines, too", async () => {
+  const known = ["a.dyn.example"];
+  const { answer, updates } = setup({
+    own: {
+      getHost: () => Promise.resolve(["a.dyn.example", "b.dyn.example"].map(parseHostname)),
+      nsupdateCommands: (host) => {
+        known.length = 0;
+        return Promise.resolve([`add ${host}`]);
+      },
+    },
+    known,
+  });
+  assertEquals(await answer("/any"), "200 OK");
+  assertEquals(updates, [
+    "a.dyn.example 77 203.0.113.7 add a.dyn.example",
+    "b.dyn.example 77 203.0.113.7 add b.dyn.example",
+  ]);
+});
+
+Deno.test("a client's networks are those that it calls from, whatever getIp says", async () => {
+  const { answer, updates } = setup({
+    own: { getIp: (_, headers) => Promise.resolve(parseAddress(new Map(headers).get("ip")!)) },
+    networks: ["192.0.2.0/24"],
+  });
+  const outside = { headers: { ip: "192.0.2.9" } };
+  assertEquals(await answer("/k", outside), "403 BADKEY");
+  assertEquals(await answer("/k", { ...outside, from: "10.0.0.1" }), "403 BADKEY");
+  const dyndns2 = { headers: { ...basic("u", "k"), ip: "192.0.2.9" } };
+  assertEquals(await answer("/nic/update?hostname=a.dyn.example", dyndns2), "401 badauth");
+  assertEquals(updates, []);
+  const inside = { from: "192.0.2.1", headers: { ip: "198.51.100.4" } };
+  assertEquals(await answer("/k", inside), "200 OK");
+  assertEquals(updates, ["a.dyn.example 30 198.51.100.4"]);
+});
+
+Deno.test("hooks do not get the Authorization header, which has the key", async () => {
+  const asked: string[] = [];
+  const note = (...args: unknown[]) => Promise.resolve(void asked.push(JSON.stringify(args)));
+  const { answer } = setup({ own: { getIp: note, nsupdateCommands: note } });
+  const headers = { ...basic("u", "k"), "x-a": "b" };
+  assertEquals(
+    await answer("/nic/update?hostname=a.dyn.example", { headers }),
+    "200 good 203.0.113.7",
+  );
+  assertEquals(asked, [
+    '["203.0.113.7",[["x-a","b"]],"k"]',
+    '["a.dyn.example","203.0.113.7",[["x-a","b"]],"k"]',
   ]);
 });
 
