@@ -114,6 +114,29 @@ Deno.test("set() gives a result a record, in order, and both families stay apart
   });
 });
 
+Deno.test("a family that was refused goes apart from the other, which does not wait for it", async () => {
+  await withWorld(async ({ server, updater, set }) => {
+    const both = (i: number) =>
+      updater.set([change(host(0), `192.0.2.${i}`), change(host(0), `2001:db8::${i}`)]);
+    const sets = () => server.messages.filter(({ kind }) => kind === "set").slice(before);
+    let before = 0;
+    assertEquals(await both(1), ["OK", "OK"]);
+    assertEquals(sets().map(({ records }) => records.length), [2]);
+    server.refused.add(host(0));
+    assertEquals(await set(host(0), "2001:db8::2"), "FAIL");
+    server.refused.delete(host(0));
+    before = server.count("set");
+    assertEquals(await both(3), ["OK", "OK"]);
+    assertEquals(sets().map(({ records }) => records), [
+      ["h0.dyn.example A 192.0.2.3"],
+      ["h0.dyn.example AAAA 2001:db8::3"],
+    ]);
+    before = server.count("set");
+    assertEquals(await both(4), ["OK", "OK"]);
+    assertEquals(sets().map(({ records }) => records.length), [2]);
+  });
+});
+
 Deno.test("a record can be taken away, and be known not to be there", async () => {
   await withWorld(async ({ server, updater, set, lines }) => {
     await set(host(0), "192.0.2.1");
