@@ -13,7 +13,7 @@ import { parseHostname } from "../hostname.ts";
 import type { Answer } from "./answer.ts";
 import { decodeBase64 } from "./base64.ts";
 import { originOf } from "./client_address.ts";
-import type { Call, Protocol } from "./protocol.ts";
+import { type Call, type Protocol, RETRY_LATER, worstOf } from "./protocol.ts";
 import { BadAddress, parametersOf, twoInOne, wantedAddresses } from "./request_addresses.ts";
 import { keyOf } from "./request_key.ts";
 
@@ -131,7 +131,7 @@ function respond(results: readonly Result[], call: Dyndns2Call): Answer {
   const each = results.length / hosts.length;
   const worst = new Map(hosts.map((host, i) => {
     const own = results.slice(i * each, (i + 1) * each);
-    return [host, WORST_FIRST.find((result) => own.includes(result)) ?? "UPTODATE"];
+    return [host, worstOf(own)];
   }));
   const all = [...worst.values()];
   const suffix = addresses === "offline" || addresses.length === 0
@@ -150,13 +150,10 @@ function respond(results: readonly Result[], call: Dyndns2Call): Answer {
   return trouble(all.includes("FAIL") ? "FAIL" : "BUSY", text("911"));
 }
 
-const WORST_FIRST: Result[] = ["FAIL", "BUSY", "OK", "UPTODATE"];
-
 /** What is the same line for every host, and for which clients try again. */
 function trouble(result: "FAIL" | "BUSY", body: string): Answer {
   if (result === "FAIL") return { status: STATUS_CODE.InternalServerError, body };
-  // Seconds.
-  return { status: STATUS_CODE.ServiceUnavailable, body, headers: { "retry-after": "10" } };
+  return { status: STATUS_CODE.ServiceUnavailable, body, headers: RETRY_LATER };
 }
 
 function linesOf(asked: Dyndns2Call["asked"], line: (host: Host) => string): string {

@@ -50,3 +50,13 @@ export function changesOf({ client, hosts, addresses }: Call): Change[] {
   }
   return changes;
 }
+
+const WORST_FIRST: Result[] = ["FAIL", "BUSY", "OK", "UPTODATE"];
+
+/** Of several results the worst; UPTODATE if there is none, as nothing had to be done. */
+export function worstOf(results: readonly Result[]): Result {
+  return WORST_FIRST.find((result) => results.includes(result)) ?? "UPTODATE";
+}
+
+/** Seconds, where too many changes wait. */
+export const RETRY_LATER = { "retry-after": "10" } as const;

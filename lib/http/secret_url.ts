@@ -3,10 +3,9 @@
 import { STATUS_CODE } from "@std/http/status";
 import { isTakenFrom } from "../client_limits.ts";
 import { type ClientList, digest, keyId } from "../clients.ts";
-import type { Result } from "../dns/updater.ts";
 import type { Answer } from "./answer.ts";
 import { type Caller, originOf } from "./client_address.ts";
-import type { Protocol } from "./protocol.ts";
+import { type Protocol, RETRY_LATER, worstOf } from "./protocol.ts";
 import { BadAddress, wantedAddresses } from "./request_addresses.ts";
 import type { HttpRequest } from "./request_head.ts";
 import { findKey, keyOf } from "./request_key.ts";
@@ -24,16 +23,12 @@ const ANSWERS = {
   BADKEY: { status: STATUS_CODE.Forbidden, body: "BADKEY" },
   BADIP: { status: STATUS_CODE.BadRequest, body: "BADIP" },
   FAIL: { status: STATUS_CODE.InternalServerError, body: "FAIL" },
-  // Seconds.
   BUSY: {
     status: STATUS_CODE.ServiceUnavailable,
     body: "FAIL",
-    headers: { "retry-after": "10" },
+    headers: RETRY_LATER,
   },
 } as const satisfies Record<string, Answer>;
-
-/** Of several results the worst is the answer. */
-const WORST_FIRST: Result[] = ["FAIL", "BUSY", "OK", "UPTODATE"];
 
 export interface SecretUrl extends Protocol {
   /** Whether the request has a key that somebody has. */
@@ -76,8 +71,7 @@ export function createSecretUrl({ clients, warn }: SecretUrlOptions): SecretUrl 
       }
       return { client, hosts, addresses };
     },
-    respond: (results) =>
-      ANSWERS[WORST_FIRST.find((result) => results.includes(result)) ?? "UPTODATE"],
+    respond: (results) => ANSWERS[worstOf(results)],
     refuse: (result) => ANSWERS[result],
   };
 }
