@@ -29,8 +29,15 @@ export interface UpdaterSettings {
   recheck: number;
 }
 
+/** Hears what becomes of the hosts' records. */
+export interface UpdaterWatch {
+  changed(name: Hostname): void;
+  failed(name: Hostname, reason: string): void;
+}
+
 export interface UpdaterOptions extends UpdaterSettings {
   log: Log;
+  watch?: UpdaterWatch | undefined;
   /** Records that may wait. */
   maxWaiting?: number;
   /** Requests that may wait for one record. */
@@ -67,7 +74,7 @@ interface Found {
 }
 
 export class Updater {
-  #options: Required<UpdaterOptions>;
+  #options: Required<Omit<UpdaterOptions, "watch">> & Pick<UpdaterOptions, "watch">;
   /** By name and type: as many as the configuration and hooks have hosts, twice. */
   readonly #records = new Map<string, HostRecord>();
   readonly #queues = new Map<string, ZoneQueue>();
@@ -121,6 +128,12 @@ export class Updater {
     const record = this.#records.get(keyOf(name, type));
     if (record === undefined || record.pending !== undefined || record.isBusy) return false;
     return this.#isSo(record, addressText(address), ttl);
+  }
+
+  /** The address that the record had when it was last known, "none" if it had none; undefined: never. */
+  addressOf(name: Hostname, type: HostRecord["type"]): string | undefined {
+    const before = this.#records.get(keyOf(name, type))?.before;
+    return before === "?" ? undefined : before;
   }
 
   /** Changes that wait for their record's interval are made now, and later ones at once. */
@@ -683,7 +696,7 @@ export class Updater {
 
   /** It was set. */
   #made({ record, change: { address, ttl, commands }, pending }: Item): void {
-    const { log, now, zones } = this.#options;
+    const { log, now, zones, watch } = this.#options;
     const text = addressText(address);
     const reach = address === undefined ? undefined : local(address);
     const notes = [
@@ -695,6 +708,7 @@ export class Updater {
     ];
     const suffix = notes.length === 0 ? "" : ` (${notes.join(", ")})`;
     log.info(`${record.text} ${record.before} -> ${text}${suffix}`);
+    watch?.changed(record.name);
     record.before = text;
     // As above. And what commands of its own have made of it is asked for.
     record.known = record.isInDoubt || commands !== undefined ? undefined : {
@@ -756,7 +770,9 @@ export class Updater {
   }
 
   #reportFailure(record: HostRecord, address: string, reason: string): void {
-    this.#logFailure(`${record.text} could not be set to ${address}: ${reason}`);
+    const problem = `could not be set to ${address}: ${reason}`;
+    this.#logFailure(`${record.text} ${problem}`);
+    this.#options.watch?.failed(record.name, `${record.type} ${problem}`);
   }
 
   #fulfil(record: HostRecord, result: Result): void {

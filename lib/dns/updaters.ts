@@ -1,6 +1,6 @@
 /** The update engines of all nameservers, and which of them a change goes to. */
 
-import type { Change } from "../change.ts";
+import type { AddressType, Change } from "../change.ts";
 import type { Hostname } from "../hostname.ts";
 import type { Log } from "../log.ts";
 import { type Nameserver, nameserverId } from "../nameserver.ts";
@@ -8,7 +8,7 @@ import type { Work } from "../slices.ts";
 import type { Zones } from "../zones.ts";
 import type { Result } from "./host_record.ts";
 import { Nsupdate } from "./nsupdate.ts";
-import { Updater } from "./updater.ts";
+import { Updater, type UpdaterWatch } from "./updater.ts";
 
 export interface UpdatersSettings {
   /** For hosts in none of the zones. */
@@ -24,6 +24,7 @@ export interface UpdatersSettings {
 
 export interface UpdatersOptions extends UpdatersSettings {
   log: Log;
+  watch?: UpdaterWatch | undefined;
   connect?: (nameserver: Nameserver, timeout: number) => Nsupdate;
 }
 
@@ -36,6 +37,7 @@ const MAX_RETIRED = 100;
 
 export class Updaters {
   readonly #log: Log;
+  readonly #watch: UpdaterWatch | undefined;
   readonly #connect: (nameserver: Nameserver, timeout: number) => Nsupdate;
   /** By nameserverId. */
   readonly #engines = new Map<string, Engine>();
@@ -45,8 +47,9 @@ export class Updaters {
   #default!: Updater;
   #isFlushed = false;
 
-  constructor({ log, connect = connectTo, ...settings }: UpdatersOptions) {
+  constructor({ log, watch, connect = connectTo, ...settings }: UpdatersOptions) {
     this.#log = log;
+    this.#watch = watch;
     this.#connect = connect;
     this.#settings = settings;
     this.#apply(settings, new Set());
@@ -67,6 +70,11 @@ export class Updaters {
   /** Whether the record is known to be so: set() would send nothing. */
   isKnown(change: Change): boolean {
     return this.#updaterOf(change).isKnown(change);
+  }
+
+  /** The address that the record had when it was last known, "none" if it had none; undefined: never. */
+  addressOf(name: Hostname, type: AddressType): string | undefined {
+    return this.#updaterOf({ name }).addressOf(name, type);
   }
 
   /** Changes that wait for their record's interval are made now, and later ones at once. */
@@ -154,7 +162,7 @@ export class Updaters {
       const engine = former.get(id);
       former.delete(id);
       if (engine === undefined) {
-        const updater = new Updater({ ...settings, nsupdate, log: this.#log });
+        const updater = new Updater({ ...settings, nsupdate, log: this.#log, watch: this.#watch });
         this.#engines.set(id, { updater, nsupdate });
       } else {
         const isOwn = (name: Hostname) =>

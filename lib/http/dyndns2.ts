@@ -6,22 +6,24 @@
 
 import { STATUS_CODE } from "@std/http/status";
 import { isTakenFrom } from "../client_limits.ts";
-import { type Client, type ClientList, digest, type Host, keyId } from "../clients.ts";
+import type { Client, Host } from "../clients.ts";
 import type { Dyndns2Settings } from "../dyndns2_settings.ts";
 import type { Result } from "../dns/updater.ts";
 import { parseHostname } from "../hostname.ts";
 import type { Answer } from "./answer.ts";
 import { decodeBase64 } from "./base64.ts";
 import { originOf } from "./client_address.ts";
-import { type Call, type Protocol, RETRY_LATER, worstOf } from "./protocol.ts";
+import {
+  type Call,
+  type Protocol,
+  type ProtocolOptions,
+  RETRY_LATER,
+  worstOf,
+} from "./protocol.ts";
 import { BadAddress, parametersOf, twoInOne, wantedAddresses } from "./request_addresses.ts";
 import { keyOf } from "./request_key.ts";
 
-export interface Dyndns2Options extends Dyndns2Settings {
-  clients: Pick<ClientList, "find" | "idOf">;
-  /** Logs why a request was refused. */
-  warn: (message: string) => void;
-}
+export interface Dyndns2Options extends Dyndns2Settings, ProtocolOptions {}
 
 export interface Dyndns2 extends Protocol<Dyndns2Call> {
   /** Whether a request with this target is one. */
@@ -43,9 +45,10 @@ const BADAUTH: Answer = {
   headers: { "www-authenticate": 'Basic realm="sftdyn"' },
 };
 
-export function createDyndns2({ clients, warn, paths }: Dyndns2Options): Dyndns2 {
+export function createDyndns2({ clients, warn, refused, paths }: Dyndns2Options): Dyndns2 {
   const known = new Set(paths);
   return {
+    name: "dyndns2",
     isFor: (target) => known.has(partsOf(target).path),
     keyOf: ({ headers }) => passwordOf(headers.get("authorization")) ?? "",
     parse({ target, headers }, caller, known) {
@@ -73,10 +76,10 @@ export function createDyndns2({ clients, warn, paths }: Dyndns2Options): Dyndns2
       const named = address === "request" ? query : "";
       const addresses = wantedAddresses(named, caller.address, limits);
       if (addresses instanceof BadAddress) {
-        warn(`key ${clients.idOf(key) ?? keyId(digest(key))}: ${addresses.problem}`);
+        refused(client, key, addresses, caller);
         return answer(linesOf(asked, () => "dnserr"));
       }
-      return { client, hosts, addresses, asked };
+      return { client, hosts, addresses, caller, asked };
     },
     respond,
     refuse: (result) => trouble(result, "911"),

@@ -1,7 +1,7 @@
 /** Request to answer: a protocol says what is asked for, the updater does it. */
 
 import { STATUS_CODE } from "@std/http/status";
-import type { ClientList } from "../clients.ts";
+import { type ClientList, digest, keyId } from "../clients.ts";
 import type { Updater } from "../dns/updater.ts";
 import type { Dyndns2Settings } from "../dyndns2_settings.ts";
 import { limitRate, type Log } from "../log.ts";
@@ -9,7 +9,8 @@ import type { Answer } from "./answer.ts";
 import { type Caller, Callers, type CallersOptions } from "./client_address.ts";
 import { createDyndns2 } from "./dyndns2.ts";
 import { createHooked, type HookedOptions } from "./hooked.ts";
-import { changesOf, type Protocol } from "./protocol.ts";
+import { changesOf, type Protocol, type ProtocolOptions } from "./protocol.ts";
+import { observed, type Observer } from "./observer.ts";
 import type { HttpRequest } from "./request_head.ts";
 import { createSecretUrl } from "./secret_url.ts";
 
@@ -21,6 +22,8 @@ export interface HandlerOptions extends CallersOptions {
   dyndns2?: Dyndns2Settings | undefined;
   /** Where the administrator's own functions decide. */
   hooked?: HookedOptions | undefined;
+  /** Where somebody watches. */
+  observer?: Observer | undefined;
 }
 
 /** @param from the address of the connection's other end */
@@ -35,25 +38,36 @@ const NOT_ALLOWED: Answer = {
 const MAX_WARNINGS = 10;
 
 export function createHandler(
-  { clients, updater, log, trustedProxies, proxyHeader, dyndns2, hooked }: HandlerOptions,
+  { clients, updater, log, trustedProxies, proxyHeader, dyndns2, hooked, observer }: HandlerOptions,
 ): Handler {
   const warn = limitRate(log.warning, {
     most: MAX_WARNINGS,
     summary: (count) => `${count} more requests were refused just now`,
   });
   const callers = new Callers({ trustedProxies, proxyHeader });
-  const secretUrl = createSecretUrl({ clients, warn });
-  const byPath = dyndns2 && createDyndns2({ clients, warn, ...dyndns2 });
+  const refused: ProtocolOptions["refused"] = (client, key, { problem, isNamed }, caller) => {
+    warn(`key ${clients.idOf(key) ?? keyId(digest(key))}: ${problem}`);
+    observer?.refused(client, isNamed ? "BADIP" : "FAIL", caller);
+  };
+  const secretUrl = createSecretUrl({ clients, warn, refused });
+  const byPath = dyndns2 && createDyndns2({ clients, warn, refused, ...dyndns2 });
+  const watched = (protocol: Protocol): Protocol =>
+    observer === undefined ? protocol : observed(protocol, observer);
+  const [bySecret, byName] = [watched(secretUrl), byPath && watched(byPath)];
   // A key comes first, whatever it looks like.
   const protocolOf = (request: HttpRequest, caller: Caller): Protocol =>
-    byPath?.isFor(request.target) && !secretUrl.hasKey(request, caller) ? byPath : secretUrl;
+    byPath?.isFor(request.target) && !secretUrl.hasKey(request, caller) ? byName! : bySecret;
+  const notAllowed = () => {
+    observer?.answered("none", NOT_ALLOWED);
+    return NOT_ALLOWED;
+  };
   if (hooked !== undefined) {
     const answer = createHooked(hooked, { callers, protocolOf, updater });
-    return (request, from) => request.method === "GET" ? answer(request, from) : NOT_ALLOWED;
+    return (request, from) => request.method === "GET" ? answer(request, from) : notAllowed();
   }
 
   return (request, from) => {
-    if (request.method !== "GET") return NOT_ALLOWED;
+    if (request.method !== "GET") return notAllowed();
     const caller = callers.find(from, request);
     const protocol = protocolOf(request, caller);
     const call = protocol.parse(request, caller);

@@ -1,11 +1,11 @@
 /** What a protocol is: how a request asks for updates, and how the results are reported. */
 
 import { type AddressType, type Change, recordType } from "../change.ts";
-import type { Client, Host } from "../clients.ts";
+import type { Client, ClientList, Host } from "../clients.ts";
 import type { Result } from "../dns/updater.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller } from "./client_address.ts";
-import type { Wanted } from "./request_addresses.ts";
+import type { BadAddress, Wanted } from "./request_addresses.ts";
 import type { HttpRequest } from "./request_head.ts";
 
 /** A valid request of a client: each host gets each address, or loses all that the client may set. */
@@ -15,9 +15,11 @@ export interface Call {
   readonly hosts: readonly Host[];
   /** Usable ones. */
   readonly addresses: Wanted;
+  readonly caller: Caller;
 }
 
 export interface Protocol<OwnCall extends Call = Call> {
+  readonly name: "secret_url" | "dyndns2";
   /** The key in a request, as it was sent; "" if there is none. */
   keyOf(request: HttpRequest): string;
   /**
@@ -30,6 +32,14 @@ export interface Protocol<OwnCall extends Call = Call> {
   respond(results: readonly Result[], call: OwnCall): Answer;
   /** The answer where it was not possible to find out what is asked for. */
   refuse(result: "FAIL" | "BUSY"): Answer;
+}
+
+export interface ProtocolOptions {
+  clients: Pick<ClientList, "find">;
+  /** Logs why a request was refused. */
+  warn: (message: string) => void;
+  /** Hears of a request of a client whose address is not taken; the key as it was sent. */
+  refused: (client: Client, key: string, address: BadAddress, caller: Caller) => void;
 }
 
 const TYPES: AddressType[] = ["A", "AAAA"];

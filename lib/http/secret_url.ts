@@ -2,19 +2,12 @@
 
 import { STATUS_CODE } from "@std/http/status";
 import { isTakenFrom } from "../client_limits.ts";
-import { type ClientList, digest, keyId } from "../clients.ts";
 import type { Answer } from "./answer.ts";
 import { type Caller, originOf } from "./client_address.ts";
-import { type Protocol, RETRY_LATER, worstOf } from "./protocol.ts";
+import { type Protocol, type ProtocolOptions, RETRY_LATER, worstOf } from "./protocol.ts";
 import { BadAddress, wantedAddresses } from "./request_addresses.ts";
 import type { HttpRequest } from "./request_head.ts";
 import { findKey, keyOf } from "./request_key.ts";
-
-export interface SecretUrlOptions {
-  clients: Pick<ClientList, "find" | "idOf">;
-  /** Logs why a request was refused. */
-  warn: (message: string) => void;
-}
 
 /** Each outcome in HTTP: the one place that decides it. */
 const ANSWERS = {
@@ -35,7 +28,7 @@ export interface SecretUrl extends Protocol {
   hasKey(request: HttpRequest, caller: Caller): boolean;
 }
 
-export function createSecretUrl({ clients, warn }: SecretUrlOptions): SecretUrl {
+export function createSecretUrl({ clients, warn, refused }: ProtocolOptions): SecretUrl {
   const find = (key: string, caller: Caller) =>
     findKey(key, (key) => {
       const client = clients.find(key);
@@ -43,6 +36,7 @@ export function createSecretUrl({ clients, warn }: SecretUrlOptions): SecretUrl 
       return isTakenFrom(client?.limits, originOf(caller)) ? client : undefined;
     });
   return {
+    name: "secret_url",
     keyOf: ({ target }) => keyOf(target),
     hasKey: ({ target }, caller) => find(keyOf(target), caller) !== undefined,
     parse(request, caller, known) {
@@ -66,10 +60,10 @@ export function createSecretUrl({ clients, warn }: SecretUrlOptions): SecretUrl 
       const { hosts, limits } = client;
       const addresses = wantedAddresses(query, address, limits);
       if (addresses instanceof BadAddress) {
-        warn(`key ${clients.idOf(key) ?? keyId(digest(key))}: ${addresses.problem}`);
+        refused(client, key, addresses, caller);
         return addresses.isNamed ? ANSWERS.BADIP : ANSWERS.FAIL;
       }
-      return { client, hosts, addresses };
+      return { client, hosts, addresses, caller };
     },
     respond: (results) => ANSWERS[worstOf(results)],
     refuse: (result) => ANSWERS[result],

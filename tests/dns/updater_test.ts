@@ -584,3 +584,26 @@ Deno.test("of very many records the oldest are forgotten, and asked for again", 
     assertEquals(server.count("set"), sets);
   }, { known: configured(ZONE), maxRecords: 20 });
 });
+
+Deno.test("whoever watches hears of each change and each failure, and what was known last", async () => {
+  const heard: string[] = [];
+  const watch = {
+    changed: (name: string) => heard.push(`${name} changed`),
+    failed: (name: string, reason: string) => heard.push(`${name}: ${reason}`),
+  };
+  await withWorld(async ({ updater, set }) => {
+    const [inside, outside] = [parseHostname(host(0)), parseHostname("h.other.example")];
+    assertEquals(updater.addressOf(inside, "A"), undefined);
+    await set(inside, "192.0.2.1");
+    await set(inside, "192.0.2.1");
+    await set(outside, "192.0.2.1");
+    assertEquals(updater.addressOf(inside, "A"), "192.0.2.1");
+    assertEquals([updater.addressOf(inside, "AAAA"), updater.addressOf(outside, "A")], [
+      undefined,
+      undefined,
+    ]);
+    assertEquals(heard.length, 2);
+    assertEquals(heard[0], `${inside} changed`);
+    assert(heard[1]!.startsWith(`${outside}: A could not be set to 192.0.2.1: `), heard[1]);
+  }, { watch });
+});

@@ -50,7 +50,11 @@ Deno.test("parse() takes a limited client's key from its networks, and its addre
   ];
   for (const [key, from, answer, ...lines] of table) {
     const warned: string[] = [];
-    const { parse } = createSecretUrl({ clients, warn: (line) => warned.push(line) });
+    const { parse } = createSecretUrl({
+      clients,
+      warn: (line) => warned.push(line),
+      refused: (_client, key, { problem }) => warned.push(`key ${clients.idOf(key)}: ${problem}`),
+    });
     const address = parseAddress(from);
     const caller = address === undefined
       ? { address, text: "a client behind 127.0.0.1", problem: "no header" }
@@ -68,7 +72,11 @@ Deno.test("parse() names the key that was found, also where it came escaped", ()
   const caller = { address: parseAddress("fe80::1")!, text: "fe80::1" };
   for (const [target, key] of [["/a%2Cb", "a,b"], ["/a,b?", "a,b"], ["/c%2Cd", "c%2Cd"]] as const) {
     const warned: string[] = [];
-    const { parse } = createSecretUrl({ clients, warn: (line) => warned.push(line) });
+    const { parse } = createSecretUrl({
+      clients,
+      warn: (line) => warned.push(line),
+      refused: (_client, key, { problem }) => warned.push(`key ${clients.idOf(key)}: ${problem}`),
+    });
     parse({ method: "GET", target, headers: new Headers() }, caller);
     assertEquals(warned, [`key ${keyId(digest(key))}: address fe80::1 refused (link-local)`]);
   }

@@ -1,0 +1,49 @@
+import { assertEquals } from "@std/assert";
+import { Calls } from "../lib/calls.ts";
+import { parseHostname } from "../lib/hostname.ts";
+
+const [A, B, C] = ["a.dyn.example", "b.dyn.example", "c.dyn.example"].map(parseHostname) as [
+  ReturnType<typeof parseHostname>,
+  ReturnType<typeof parseHostname>,
+  ReturnType<typeof parseHostname>,
+];
+
+Deno.test("of a host its last call, last change and last fault are known", () => {
+  let time = 1000;
+  const calls = new Calls({ now: () => time });
+  assertEquals([calls.since, calls.size, calls.of(A)], [1000, 0, undefined]);
+  time = 2000;
+  calls.called(A, "192.0.2.1", ["OK", "UPTODATE"]);
+  calls.changed(A);
+  time = 3000;
+  calls.called(A, "192.0.2.2", ["UPTODATE", "FAIL"]);
+  calls.failed(A, "A could not be set to 192.0.2.2: refused");
+  calls.failed(B, "AAAA could not be set to ::2: refused");
+  const fault = { at: 3000, reason: "A could not be set to 192.0.2.2: refused" };
+  assertEquals(calls.of(A), {
+    calledAt: 3000,
+    from: "192.0.2.2",
+    answer: "FAIL",
+    changedAt: 2000,
+    fault,
+  });
+  assertEquals(calls.of(B)?.calledAt, undefined, "to be changed is no call");
+  assertEquals([...calls.all()].map(([name]) => name), [A, B]);
+});
+
+Deno.test("a call that asks for nothing is UPTODATE, as its answer is", () => {
+  const calls = new Calls();
+  calls.called(A, "192.0.2.1", []);
+  assertEquals(calls.of(A)?.answer, "UPTODATE");
+});
+
+Deno.test("where there are too many, the first are forgotten, and it is told since when all are known", () => {
+  let time = 0;
+  const calls = new Calls({ most: 2, now: () => time });
+  for (const [i, name] of [A, B, C].entries()) {
+    time = i + 1;
+    calls.called(name, "192.0.2.1", ["OK"]);
+  }
+  assertEquals([...calls.all()].map(([name]) => name), [B, C]);
+  assertEquals(calls.since, 1, "A may have called at 1, and not after");
+});

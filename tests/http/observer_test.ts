@@ -1,0 +1,82 @@
+import { assertEquals } from "@std/assert";
+import { Calls } from "../../lib/calls.ts";
+import { Clients, digest } from "../../lib/clients.ts";
+import type { Result } from "../../lib/dns/updater.ts";
+import { parseHostname } from "../../lib/hostname.ts";
+import { createHandler } from "../../lib/http/handler.ts";
+import { Observer } from "../../lib/http/observer.ts";
+import { createLog } from "../../lib/log.ts";
+
+const [a, b] = ["a.dyn.example", "b.dyn.example"].map(parseHostname) as [
+  ReturnType<typeof parseHostname>,
+  ReturnType<typeof parseHostname>,
+];
+
+/** What is known after these requests, where b is in no zone. */
+async function after(...requests: [target: string, from?: string, password?: string][]) {
+  const clients = new Clients();
+  const hosts = [{ name: a, ttl: 30 }, { name: b, ttl: 30 }];
+  clients.add(digest("both"), { hosts, address: "request" });
+  clients.add(digest("one"), { hosts: hosts.slice(0, 1), limits: { family: 4 } });
+  const calls = new Calls({ now: () => 5 });
+  const observer = new Observer(calls);
+  const handler = createHandler({
+    clients,
+    updater: { set: (changes) => changes.map(({ name }): Result => name === a ? "OK" : "FAIL") },
+    log: createLog({ write: () => {} }),
+    trustedProxies: [],
+    proxyHeader: "X-Forwarded-For",
+    dyndns2: { paths: ["/nic/update"] },
+    observer,
+  });
+  for (const [target, from = "192.0.2.1", password] of requests) {
+    const authorization = `Basic ${btoa(`x:${password}`)}`;
+    const headers = new Headers(password === undefined ? {} : { authorization });
+    await handler({ method: target === "POST" ? target : "GET", target, headers }, from);
+  }
+  const requestsSeen = [...observer.requests].map(({ protocol, status, count }) =>
+    `${protocol} ${status} ${count}`
+  );
+  return { calls, requests: requestsSeen, results: [...observer.results] };
+}
+
+Deno.test("a call is known with each host's own result", async () => {
+  const { calls, requests, results } = await after(["/both"], ["/both", "2001:db8::1"]);
+  assertEquals([calls.of(a)?.answer, calls.of(b)?.answer], ["OK", "FAIL"]);
+  assertEquals([calls.of(a)?.from, calls.of(a)?.calledAt], ["2001:db8::1", 5]);
+  assertEquals(requests, ["secret_url 500 2"]);
+  assertEquals(results, [["OK", 2], ["FAIL", 2]]);
+});
+
+Deno.test("a call whose address is not taken is a call", async () => {
+  const named = await after(["/both?myip=999"]);
+  assertEquals([named.calls.of(a)?.answer, named.calls.of(b)?.answer], ["BADIP", "BADIP"]);
+  assertEquals([named.requests, named.results], [["secret_url 400 1"], []]);
+  const own = await after(["/one", "2001:db8::1"]);
+  assertEquals(own.calls.of(a)?.answer, "FAIL");
+});
+
+Deno.test("every answer is counted, by protocol and status", async () => {
+  const { calls, requests } = await after(
+    ["/wrong"],
+    ["/"],
+    ["POST"],
+    ["/one"],
+    ["/nic/update?hostname=a.dyn.example", "192.0.2.1", "wrong"],
+    ["/nic/update?hostname=a.dyn.example", "192.0.2.1", "one"],
+    ["/nic/update?hostname=a.dyn.example", "192.0.2.1", "one"],
+  );
+  assertEquals(requests, [
+    "secret_url 403 1",
+    "secret_url 200 2",
+    "none 405 1",
+    "dyndns2 401 1",
+    "dyndns2 200 2",
+  ]);
+  assertEquals(calls.of(a)?.answer, "OK");
+});
+
+Deno.test("over dyndns2 only the hosts that were asked for have called", async () => {
+  const { calls } = await after(["/nic/update?hostname=a.dyn.example", "192.0.2.1", "both"]);
+  assertEquals([calls.of(a)?.answer, calls.of(b)], ["OK", undefined]);
+});
