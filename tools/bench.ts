@@ -222,27 +222,38 @@ const benches = {
     await sftdyn.stop();
   },
 
-  /** Updates against those of an older version, if there is a folder of one. */
+  /** Against an older version, if there is a folder of one. */
   async before(named: Named, flags: string[]) {
     const tree = Deno.env.get("SFTDYN_BENCH_BEFORE");
     if (tree === undefined) return;
-    const now = await startSftdyn(named, flags, clientLines(HOSTS), AS_PROXY);
-    const before = await startSftdyn(named, flags, clientLines(HOSTS), AS_PROXY, tree);
-    for (const server of [now, before]) await meetAll(server);
-    for (const connections of [1, 32, 256]) {
-      const pairs = await inTurns(
-        () => update(now, connections, HOSTS),
-        () => update(before, connections, HOSTS),
-      );
+    const start = async (settings: string) =>
+      [
+        await startSftdyn(named, flags, clientLines(HOSTS), settings),
+        await startSftdyn(named, flags, clientLines(HOSTS), settings, tree),
+      ] as const;
+    const measure = async (
+      what: string,
+      [now, before]: readonly [Server, Server],
+      load: (server: Server) => Promise<Load>,
+    ) => {
+      const pairs = await inTurns(() => load(now), () => load(before));
       const [ratio, detail] = compare(pairs, "perSecond");
-      report(
-        `updates a second, connections: ${connections}, of those before`,
-        ratio,
-        "0.85",
-        detail,
-      );
+      report(`${what} a second, of those before`, ratio, "0.95", detail);
+    };
+    const alone = await start(ONE_ADDRESS);
+    for (const server of alone) await askOnce(server);
+    await measure("UPTODATE on new connections", alone, (server) => {
+      return get(server, "key1", "UPTODATE");
+    });
+    const behind = await start(AS_PROXY);
+    for (const server of behind) await meetAll(server);
+    await measure("UPTODATE, connections: 32,", behind, (server) => unchanged(server, 32, HOSTS));
+    for (const connections of [1, 32, 256]) {
+      await measure(`updates, connections: ${connections},`, behind, (server) => {
+        return update(server, connections, HOSTS);
+      });
     }
-    for (const server of [now, before]) await server.stop();
+    for (const server of [...alone, ...behind]) await server.stop();
   },
 
   /** What it costs to ask a function of the administrator's for each request. */
