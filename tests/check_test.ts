@@ -71,6 +71,7 @@ function configOf(changes: Partial<Config> = {}): Config {
     shortKeys: [],
     urlKeys: [],
     plainKeys: false,
+    prefixClients: [],
     ...changes,
   };
 }

@@ -15,6 +15,7 @@ import { Lane } from "./lane.ts";
 import { type MessageKind, MessageLimit } from "./message_limit.ts";
 import { type Answer, isAnswer, type Nsupdate, parentOf } from "./nsupdate.ts";
 import { Pace } from "./pace.ts";
+import { areReady, heldOf, partFromOtherZones, putTogether } from "./together.ts";
 import { type Item, type Part, partsOf, UNKNOWN_SHARE, ZoneQueue } from "./zone_queue.ts";
 
 export type { Result };
@@ -106,11 +107,16 @@ export class Updater {
   /**
    * Makes the records so, those of one name in one UPDATE; a result a record, in
    * order, and not a promise where nothing has to be sent. Never throws.
+   *
+   * @param belongTogether whether those of one zone go in one UPDATE
    */
-  set(changes: readonly Change[]): readonly Result[] | Promise<readonly Result[]> {
+  set(
+    changes: readonly Change[],
+    belongTogether = false,
+  ): readonly Result[] | Promise<readonly Result[]> {
     const wanted: HostRecord[] = [];
     const results = changes.map((change) => this.#set(change, wanted));
-    if (wanted.length > 1) putTogether(wanted);
+    if (wanted.length > 1) putTogether(wanted, belongTogether ? this.#zoneOf : undefined);
     for (const record of wanted) this.#attend(record);
     const areKnown = results.every((result) => typeof result === "string");
     return areKnown ? results as Result[] : Promise.all(results);
@@ -268,14 +274,27 @@ export class Updater {
     for (const record of heldOf(together)) this.#attend(record);
   }
 
-  /** What one of these waits for in vain, the others would, too. */
-  #failHeld(together: ReadonlySet<HostRecord> | undefined, reason: string): void {
+  /** What the record waits for in vain, the others of its zone would, too. */
+  #failHeld(
+    record: HostRecord,
+    together: ReadonlySet<HostRecord> | undefined,
+    reason: string,
+  ): void {
     const held = heldOf(together);
+    const zone = this.#zoneOf(record);
     for (const { pending } of held) pending!.together = undefined;
-    for (const record of held) this.#fail(record, reason);
+    for (const other of held) {
+      const isElsewhere = other.name !== record.name && this.#zoneOf(other) !== zone;
+      if (isElsewhere) this.#attend(other);
+      else this.#fail(other, reason);
+    }
   }
 
-  /** The queue of the zone that the record is in; undefined if it must be found. */
+  /** The zone that the record is in; undefined if it must be found. */
+  readonly #zoneOf = ({ name, zone }: HostRecord): string | undefined =>
+    this.#options.zones.of(name)?.name ?? zone;
+
+  /** Its queue. */
   #queueOf(record: HostRecord): ZoneQueue | undefined {
     const configured = this.#options.zones.of(record.name)?.name;
     record.zone = configured ?? record.zone;
@@ -595,6 +614,7 @@ export class Updater {
     record.zone = zone;
     record.foundAt = this.#options.now();
     if (record.pending !== undefined) record.pending.foundAt = this.#options.now();
+    for (const held of partFromOtherZones(record, this.#zoneOf)) this.#attend(held);
     if (this.#found.size >= MAX_PARENTS) this.#found.clear();
     // The apex of a zone says nothing of its neighbours.
     if (zone !== record.name) {
@@ -638,7 +658,7 @@ export class Updater {
         return this.#failed(item, answer.reason);
       default:
         if (kind === "set") record.isInDoubt = true;
-        this.#failHeld((item.pending ?? record.pending)?.together, answer.reason);
+        this.#failHeld(record, (item.pending ?? record.pending)?.together, answer.reason);
         return this.#failed(item, answer.reason);
     }
   }
@@ -744,7 +764,7 @@ export class Updater {
   }
 
   #failWaiting(record: HostRecord, reason: string): void {
-    this.#failHeld(record.pending!.together, reason);
+    this.#failHeld(record, record.pending!.together, reason);
     record.isBusy = false;
     record.toSet = undefined;
     this.#fail(record, reason);
@@ -767,31 +787,6 @@ export class Updater {
     for (const resolve of waiters) resolve(result);
     this.#attendHeld(together);
   }
-}
-
-/** Has the records of each name set in one UPDATE. */
-function putTogether(records: readonly HostRecord[]): void {
-  for (const own of Map.groupBy(records, ({ name }) => name).values()) {
-    const together = new Set(own);
-    // One that was refused goes apart, and the others do not wait for it.
-    if (together.size < 2 || own.some(({ wasRefused }) => wasRefused)) continue;
-    // They may be already, for an earlier request.
-    for (const { pending } of together) pending!.together ??= together;
-  }
-}
-
-/** Those that wait for others of these. */
-function heldOf(together: ReadonlySet<HostRecord> | undefined): HostRecord[] {
-  if (together === undefined) return [];
-  return [...together].filter((record) => record.isHeld && record.pending!.together === together);
-}
-
-/** Whether none of these has to be waited for. */
-function areReady(together: ReadonlySet<HostRecord>): boolean {
-  for (const { pending } of together) {
-    if (pending?.together === together && !pending.isReady) return false;
-  }
-  return true;
 }
 
 function passed(ms: number): Promise<void> {

@@ -15,6 +15,7 @@ import { decodeBase64 } from "./base64.ts";
 import { originOf } from "./client_address.ts";
 import { type Call, type Protocol, RETRY_LATER, worstOf } from "./protocol.ts";
 import { BadAddress, parametersOf, twoInOne, wantedAddresses } from "./request_addresses.ts";
+import { prefixedRecords } from "./request_prefix.ts";
 import { keyOf } from "./request_key.ts";
 
 export interface Dyndns2Options extends Dyndns2Settings {
@@ -71,12 +72,15 @@ export function createDyndns2({ clients, warn, paths }: Dyndns2Options): Dyndns2
       }
       const { address, limits } = client;
       const named = address === "request" ? query : "";
-      const addresses = wantedAddresses(named, caller.address, limits);
-      if (addresses instanceof BadAddress) {
-        warn(`key ${clients.idOf(key) ?? keyId(digest(key))}: ${addresses.problem}`);
+      const refuse = ({ problem }: BadAddress) => {
+        warn(`key ${clients.idOf(key) ?? keyId(digest(key))}: ${problem}`);
         return answer(linesOf(asked, () => "dnserr"));
-      }
-      return { client, hosts, addresses, asked };
+      };
+      const addresses = wantedAddresses(named, caller.address, limits);
+      if (addresses instanceof BadAddress) return refuse(addresses);
+      const prefixed = prefixedRecords(client, named, caller.address, addresses);
+      if (prefixed instanceof BadAddress) return refuse(prefixed);
+      return { client, hosts, addresses, prefixed, asked };
     },
     respond,
     refuse: (result) => trouble(result, "911"),
@@ -127,11 +131,13 @@ function hostOf({ hosts }: Client, text: string): Host | Word {
 }
 
 function respond(results: readonly Result[], call: Dyndns2Call): Answer {
-  const { hosts, addresses, asked } = call;
-  const each = results.length / hosts.length;
+  const { hosts, addresses, prefixed = [], asked } = call;
+  const own = results.length - prefixed.length;
+  const each = own / hosts.length;
+  // No line is for the hosts behind the router, so each tells of them as well.
+  const others = results.slice(own);
   const worst = new Map(hosts.map((host, i) => {
-    const own = results.slice(i * each, (i + 1) * each);
-    return [host, worstOf(own)];
+    return [host, worstOf([...results.slice(i * each, (i + 1) * each), ...others])];
   }));
   const all = [...worst.values()];
   const suffix = addresses === "offline" || addresses.length === 0

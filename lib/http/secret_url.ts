@@ -7,6 +7,7 @@ import type { Answer } from "./answer.ts";
 import { type Caller, originOf } from "./client_address.ts";
 import { type Protocol, RETRY_LATER, worstOf } from "./protocol.ts";
 import { BadAddress, wantedAddresses } from "./request_addresses.ts";
+import { prefixedRecords } from "./request_prefix.ts";
 import type { HttpRequest } from "./request_head.ts";
 import { findKey, keyOf } from "./request_key.ts";
 
@@ -42,6 +43,10 @@ export function createSecretUrl({ clients, warn }: SecretUrlOptions): SecretUrl 
       // A key that is not taken from there is one that nobody has.
       return isTakenFrom(client?.limits, originOf(caller)) ? client : undefined;
     });
+  function refuse(key: string, { problem, isNamed }: BadAddress): Answer {
+    warn(`key ${clients.idOf(key) ?? keyId(digest(key))}: ${problem}`);
+    return isNamed ? ANSWERS.BADIP : ANSWERS.FAIL;
+  }
   return {
     keyOf: ({ target }) => keyOf(target),
     hasKey: ({ target }, caller) => find(keyOf(target), caller) !== undefined,
@@ -65,11 +70,10 @@ export function createSecretUrl({ clients, warn }: SecretUrlOptions): SecretUrl 
       const { client, key, query } = found;
       const { hosts, limits } = client;
       const addresses = wantedAddresses(query, address, limits);
-      if (addresses instanceof BadAddress) {
-        warn(`key ${clients.idOf(key) ?? keyId(digest(key))}: ${addresses.problem}`);
-        return addresses.isNamed ? ANSWERS.BADIP : ANSWERS.FAIL;
-      }
-      return { client, hosts, addresses };
+      if (addresses instanceof BadAddress) return refuse(key, addresses);
+      const prefixed = prefixedRecords(client, query, address, addresses);
+      if (prefixed instanceof BadAddress) return refuse(key, prefixed);
+      return { client, hosts, addresses, prefixed };
     },
     respond: (results) => ANSWERS[worstOf(results)],
     refuse: (result) => ANSWERS[result],

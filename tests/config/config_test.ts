@@ -135,6 +135,7 @@ host = "e.dyn.example"
     shortKeys: [],
     urlKeys: [],
     plainKeys: true,
+    prefixClients: [],
   });
   assertEquals([certificate?.cert, certificate?.key], [pem.cert, pem.key]);
   assertEquals(
@@ -197,6 +198,7 @@ Deno.test("loadConfig() has a default for all but where to listen", async () => 
     shortKeys: [],
     urlKeys: [],
     plainKeys: false,
+    prefixClients: [],
   });
   assertEquals(clients.size, 0);
   const { clients: one } = await load(withClients('"abc" = "a.dyn.example"'));

@@ -1,0 +1,80 @@
+/** `prefix` of a client's table: the hosts behind its router, and their interface ids. */
+
+import type { NewClient, NewPrefix } from "../clients.ts";
+import { type InterfaceId, overlaps, parseInterfaceId } from "../prefix.ts";
+import { numberProblem, typeName } from "./settings.ts";
+import type { TomlNode, TomlTable } from "./toml.ts";
+
+export interface PrefixOptions {
+  /** The client's own hosts, and what narrows it down. */
+  client: Pick<NewClient, "hosts" | "limits">;
+  /** The host with this name; a fault, and none, if it is no name. */
+  readHost: (line: number, name: string) => NewClient["hosts"];
+  onFault: (line: number, problem: string) => void;
+}
+
+/** An example that is right. */
+const EXPECTED = 'expected { length = 64, hosts = { "HOST" = "::1a2b:3c4d:5e6f:7890" } }';
+const LENGTH_RANGE = { least: 1, most: 128, isWhole: true };
+
+/** Reads the setting; undefined if it is at fault. No fault repeats any of the text. */
+export function readPrefix(
+  { line, value }: TomlNode,
+  { client: { hosts: own, limits }, readHost, onFault }: PrefixOptions,
+): NewPrefix | undefined {
+  const fault = (line: number, problem: string) => onFault(line, `prefix: ${problem}`);
+  if (!(value instanceof Map)) return void fault(line, `${EXPECTED}, got ${typeName(value)}`);
+  const table = value as TomlTable;
+  if ([...table.keys()].some((name) => name !== "length" && name !== "hosts")) {
+    return void fault(line, `${EXPECTED}, and nothing else in it`);
+  }
+  if (limits?.family === 4) fault(line, "the client's families have no ipv6");
+  const length = readLength(table.get("length"));
+  const hosts = readHosts(table.get("hosts"));
+  return length === undefined || hosts === undefined ? undefined : { length, hosts };
+
+  function readLength(node: TomlNode | undefined): number | undefined {
+    if (node === undefined) return void fault(line, `length is missing: ${EXPECTED}`);
+    const problem = numberProblem(node.value, LENGTH_RANGE);
+    if (problem === undefined) return node.value as number;
+    fault(node.line, `length: ${problem}`);
+  }
+
+  function readHosts(node: TomlNode | undefined): NewPrefix["hosts"] | undefined {
+    if (node === undefined) return void fault(line, `hosts is missing: ${EXPECTED}`);
+    if (!(node.value instanceof Map) || node.value.size === 0) {
+      const got = node.value instanceof Map ? "an empty table" : typeName(node.value);
+      return void fault(node.line, `hosts: ${EXPECTED}, got ${got}`);
+    }
+    const seen = new Set(own.map(({ name }) => name));
+    return [...node.value as TomlTable].flatMap(([text, { line, value }]) => {
+      if (value instanceof Map) {
+        fault(line, "hosts: a name with a dot needs quotes");
+        return [];
+      }
+      const id = readId(line, value);
+      return readHost(line, text).flatMap((host) => {
+        if (seen.has(host.name)) {
+          fault(line, "hosts: a host is listed twice, or is one of the client's own as well");
+        }
+        seen.add(host.name);
+        return id === undefined ? [] : [{ ...host, id }];
+      });
+    });
+  }
+
+  function readId(line: number, value: unknown): InterfaceId | undefined {
+    if (typeof value !== "string") {
+      const example = "::1a2b:3c4d:5e6f:7890";
+      return void fault(line, `hosts: expected "HOST" = "${example}", got ${typeName(value)}`);
+    }
+    try {
+      const id = parseInterfaceId(value);
+      if (length === undefined || !overlaps(id, length)) return id;
+      fault(line, `hosts: an interface id has bits among the first ${length}, the prefix's`);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      fault(line, `hosts: ${error.message}`);
+    }
+  }
+}
