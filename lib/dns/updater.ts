@@ -282,12 +282,16 @@ export class Updater {
   ): void {
     const held = heldOf(together);
     const zone = this.#zoneOf(record);
+    const isElsewhere = (other: HostRecord) =>
+      other.name !== record.name && this.#zoneOf(other) !== zone;
+    const others = held.filter(isElsewhere);
     for (const { pending } of held) pending!.together = undefined;
-    for (const other of held) {
-      const isElsewhere = other.name !== record.name && this.#zoneOf(other) !== zone;
-      if (isElsewhere) this.#attend(other);
-      else this.#fail(other, reason);
-    }
+    for (const each of held) if (!isElsewhere(each)) this.#fail(each, reason);
+    putTogether(others);
+    // Later than what fails with the record.
+    queueMicrotask(() => {
+      for (const other of others) this.#attend(other);
+    });
   }
 
   /** The zone that the record is in; undefined if it must be found. */
