@@ -36,7 +36,7 @@ function whatHostsGet({ prefix: { length, hosts } }: PrefixClient): string {
     `${name} gets ${join(example, id).text}`
   );
   const left = hosts.length - each.length;
-  if (left > 0) each.push(`and so on: ${count(left, "more host")}`);
+  if (left > 0) each.push(`and ${count(left, "more host")} likewise`);
   return `with the prefix ${prefixText(example)}, ${each.join(", ")}`;
 }
 

@@ -71,7 +71,8 @@ export function readPrefix(
     try {
       const id = parseInterfaceId(value);
       if (length === undefined || !overlaps(id, length)) return id;
-      fault(line, `hosts: an interface id has bits among the first ${length}, the prefix's`);
+      const own = `bits among the first ${length}, which the prefix has`;
+      fault(line, `hosts: an interface id has ${own}: leave them zero, or make length smaller`);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       fault(line, `hosts: ${error.message}`);
