@@ -425,7 +425,15 @@ export class Updater {
     queue.didAsk = queue.sets.size === 0 || (queue.asks.size > 0 && !queue.didAsk);
     const kind = queue.didAsk ? "ask" : "set";
     const items = this.#take(queue, kind);
-    if (items.length > 0) await this.#send(queue, kind, items, { broken: 0 });
+    if (items.length === 0) return;
+    await this.#pause(queue, kind, items);
+    await this.#send(queue, kind, items, { broken: 0 });
+  }
+
+  /** Waits until a message of these may go. */
+  async #pause(queue: ZoneQueue, kind: MessageKind, items: readonly Item[]): Promise<void> {
+    const pause = this.#messages.pause(kind, items.map(({ record }) => record), queue.name);
+    if (pause > 0) await passed(pause);
   }
 
   /** As many records as may go in one message. */
@@ -441,13 +449,27 @@ export class Updater {
         // It got them while it waited.
         waiting.delete(record);
         queue.apart.add({ record });
-      } else if (!fits(record, queue.name)) break;
-      else {
-        waiting.delete(record);
-        items.push(this.#item(record, kind));
+      } else {
+        const group = kind === "ask" ? [record] : this.#groupOf(record, waiting);
+        if (!fits(group, queue.name)) break;
+        for (const each of group) {
+          waiting.delete(each);
+          items.push(this.#item(each, kind));
+        }
       }
     }
     return items;
+  }
+
+  /** The record, and those of these that go in one message with it. */
+  #groupOf(record: HostRecord, waiting: ReadonlySet<HostRecord>): HostRecord[] {
+    const together = record.pending!.together;
+    if (together === undefined) return [record];
+    const group = [...together].filter((each) =>
+      waiting.has(each) && each.pending!.together === together && this.#isStill(each, "set") &&
+      each.pending!.commands === undefined
+    );
+    return this.#messages.isTooMuch("set", group) ? [record] : group;
   }
 
   /** Whether this is what the record needs; while it waited, its address may have become another. */
@@ -474,9 +496,7 @@ export class Updater {
 
   async #sendPart(queue: ZoneQueue, part: Part): Promise<void> {
     if ("items" in part) {
-      const records = part.items.map(({ record }) => record);
-      const pause = this.#messages.pause(part.kind, records, queue.name);
-      if (pause > 0) await passed(pause);
+      await this.#pause(queue, part.kind, part.items);
       return await this.#send(queue, part.kind, part.items, part.siblings);
     }
     const { record } = part;

@@ -284,6 +284,42 @@ Deno.test("who is in no zone, or in a silent one, does not take its household al
   }
 });
 
+Deno.test("households that are changed at once have one UPDATE each, or one together", async () => {
+  await withWorld(async ({ time, server, set }) => {
+    const homes = Array.from({ length: 100 }, (_, home) => {
+      const names = Array.from({ length: 3 + home % 30 }, (_, i) => `h${i}.home${home}.${ZONE}`);
+      return (number: number) =>
+        household(names, number).map((change) =>
+          change.name === HOST ? { ...change, name: parseHostname(`home${home}.${ZONE}`) } : change
+        );
+    });
+    for (const number of [1, 2]) {
+      const settings = homes.map(async (home, i) => {
+        await new Promise((resolve) => setTimeout(resolve, i % 7));
+        return await set(home(number), true);
+      });
+      await time.pass(5000);
+      assertEquals(new Set((await Promise.all(settings)).flat()), new Set(["OK"]));
+    }
+    for (const [home] of homes.entries()) {
+      const own = server.messages.filter(({ kind, records }) =>
+        kind === "set" && records.some((record) => record.includes(`home${home}.`))
+      );
+      assertEquals([home, own.length], [home, 2]);
+    }
+  }, { zones: configured });
+});
+
+Deno.test("a household that is too big for one UPDATE goes in several", async () => {
+  await withWorld(async ({ time, server, set, sets }) => {
+    server.distance = 5;
+    const setting = set(household(Array.from({ length: 700 }, (_, i) => `h${i}.${ZONE}`), 1), true);
+    await time.pass(20_000);
+    assertEquals(new Set(await setting), new Set(["OK"]));
+    assertEquals(sets().toSorted(), [202, 500]);
+  }, { zones: configured });
+});
+
 Deno.test("who is new in a household goes in one UPDATE with it", async () => {
   for (const zones of [new Zones(), configured]) {
     await withWorld(async ({ time, set, sets }) => {
