@@ -48,10 +48,8 @@ function* problemsOf({ limits, address, prefix: { length, hosts } }: PrefixClien
   if (isIpv4 && address === undefined) {
     yield 'networks has no IPv6, so no request brings one; address = "request" lets it name one';
   }
-  const zero = hosts.filter(({ id }) => id.every((part) => part === 0));
-  if (zero.length > 0 && length <= LONGEST_WITH_ROUTERS) {
-    yield `the interface id of ${
-      zero[0]!.name
-    } is zero, which is the address of the network's routers`;
+  const zero = hosts.find(({ id }) => id.every((part) => part === 0));
+  if (zero !== undefined && length <= LONGEST_WITH_ROUTERS) {
+    yield `the interface id of ${zero.name} is zero: the address is that of the network's routers`;
   }
 }

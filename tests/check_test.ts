@@ -824,8 +824,8 @@ Deno.test("check() tells what hosts behind a router would get, and of surely wro
     gets(6, "2001:db8::/31", "2001:db8:1:2:3:4:5:6"),
     "warning: line 6: prefix: no household has one of 31 bits; most have 56 or 64",
     gets(7, "2001:db8::/64", "2001:db8::"),
-    "warning: line 7: prefix: the interface id of nas.dyn.example is zero, which is the address of " +
-    "the network's routers",
+    "warning: line 7: prefix: the interface id of nas.dyn.example is zero: " +
+    "the address is that of the network's routers",
     gets(8, "2001:db8::/128", "2001:db8::"),
     gets(9, "2001:db8::/64", "2001:db8::1"),
     "warning: line 9: prefix: networks has no IPv6, so no request brings one; " +

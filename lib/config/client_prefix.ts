@@ -8,8 +8,8 @@ import type { TomlNode, TomlTable } from "./toml.ts";
 export interface PrefixOptions {
   /** The client's own hosts, and what narrows it down. */
   client: Pick<NewClient, "hosts" | "limits">;
-  /** The host with this name; a fault, and none, if it is no name. */
-  readHost: (line: number, name: string) => NewClient["hosts"];
+  /** The host with this name; a fault that begins with the place, and none, if it is no name. */
+  readHost: (line: number, name: string, place: string) => NewClient["hosts"];
   onFault: (line: number, problem: string) => void;
 }
 
@@ -47,15 +47,17 @@ export function readPrefix(
       return void fault(node.line, `hosts: ${EXPECTED}, got ${got}`);
     }
     const seen = new Set(own.map(({ name }) => name));
-    return [...node.value as TomlTable].flatMap(([text, { line, value }]) => {
+    return [...node.value as TomlTable].flatMap(([text, { line, value }], i) => {
+      // Not by its name: what is listed here by mistake may be a key.
+      const place = `hosts, number ${i + 1}: `;
       if (value instanceof Map) {
-        fault(line, "hosts: a name with a dot needs quotes");
+        fault(line, `${place}a name with a dot needs quotes`);
         return [];
       }
-      const id = readId(line, value);
-      return readHost(line, text).flatMap((host) => {
+      const id = readId(line, value, place);
+      return readHost(line, text, `prefix: ${place}`).flatMap((host) => {
         if (seen.has(host.name)) {
-          fault(line, "hosts: a host is listed twice, or is one of the client's own as well");
+          fault(line, `${place}this host is listed twice, or is one of the client's own as well`);
         }
         seen.add(host.name);
         return id === undefined ? [] : [{ ...host, id }];
@@ -63,19 +65,19 @@ export function readPrefix(
     });
   }
 
-  function readId(line: number, value: unknown): InterfaceId | undefined {
+  function readId(line: number, value: unknown, place: string): InterfaceId | undefined {
     if (typeof value !== "string") {
-      const example = "::1a2b:3c4d:5e6f:7890";
-      return void fault(line, `hosts: expected "HOST" = "${example}", got ${typeName(value)}`);
+      const example = '"HOST" = "::1a2b:3c4d:5e6f:7890"';
+      return void fault(line, `${place}expected ${example}, got ${typeName(value)}`);
     }
     try {
       const id = parseInterfaceId(value);
       if (length === undefined || !overlaps(id, length)) return id;
       const own = `bits among the first ${length}, which the prefix has`;
-      fault(line, `hosts: an interface id has ${own}: leave them zero, or make length smaller`);
+      fault(line, `${place}the interface id has ${own}: leave them zero, or make length smaller`);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      fault(line, `hosts: ${error.message}`);
+      fault(line, `${place}${error.message}`);
     }
   }
 }

@@ -96,7 +96,7 @@ export class ClientTableReader extends ClientReader implements Rows {
     if (node === undefined) return { hosts, limits, address };
     const prefix = readPrefix(node, {
       client: { hosts, limits },
-      readHost: (line, name) => this.readHosts(line, [name], ttl, "prefix: hosts: "),
+      readHost: (line, name, place) => this.readHosts(line, [name], ttl, place),
       onFault: (line, problem) => this.fault(line, problem),
     });
     if (prefix !== undefined) this.prefixClients.push({ line, limits, address, prefix });

@@ -391,45 +391,48 @@ Deno.test("loadConfig() refuses impossible hosts and clients", async () => {
     ['{ length = 64, hosts = ["nas.dyn.example"] }', /hosts: expected .* got a list/],
     [
       '{ length = 64, hosts = { nas.dyn.example = "::1" } }',
-      /hosts: a name with a dot needs quotes/,
+      /hosts, number 1: a name with a dot needs quotes/,
     ],
     ...hosts.filter(([host]) => !host.includes("\\")).map(([host, said]): [string, RegExp] => [
       `{ length = 64, hosts = { "${host}" = "::1" } }`,
-      new RegExp(`hosts: .*${said.source}`),
+      new RegExp(`hosts, number 1: .*${said.source}`),
     ]),
     [
       '{ length = 64, hosts = { "nas.dyn.example" = 1 } }',
-      /hosts: expected "HOST" = .*got a number/,
+      /hosts, number 1: expected "HOST" = .*got a number/,
     ],
-    ['{ length = 64, hosts = { "nas.dyn.example" = "1" } }', /hosts: expected an interface id/],
+    [
+      '{ length = 64, hosts = { "nas.dyn.example" = "1" } }',
+      /hosts, number 1: expected an interface id/,
+    ],
     [
       '{ length = 64, hosts = { "nas.dyn.example" = "::1/64" } }',
-      /hosts: expected an interface id/,
+      /hosts, number 1: expected an interface id/,
     ],
     [
       '{ length = 64, hosts = { "nas.dyn.example" = "192.0.2.1" } }',
-      /hosts: expected an interface id/,
+      /hosts, number 1: expected an interface id/,
     ],
     [
       '{ length = 64, hosts = { "nas.dyn.example" = "eui64:1" } }',
-      /hosts: expected an interface id/,
+      /hosts, number 1: expected an interface id/,
     ],
     [
       '{ length = 64, hosts = { "nas.dyn.example" = "::1:0:0:0:1" } }',
-      /hosts: an interface id has bits among the first 64, which the prefix has: leave/,
+      /hosts, number 1: the interface id has bits among the first 64, which the prefix has: leave/,
     ],
-    ['{ length = 128, hosts = { "nas.dyn.example" = "::1" } }', /hosts: .* first 128/],
+    ['{ length = 128, hosts = { "nas.dyn.example" = "::1" } }', /hosts, number 1: .* first 128/],
     [
       '{ length = 65, hosts = { "n.dyn.example" = "eui64:80-00-00-00-00-01" } }',
-      /hosts: .* first 65/,
+      /hosts, number 1: .* first 65/,
     ],
     [
       '{ length = 64, hosts = { "nas.dyn.example" = "::1", "NAS.dyn.example." = "::2" } }',
-      /hosts: a host is listed twice/,
+      /hosts, number 2: this host is listed twice/,
     ],
     [
       '{ length = 64, hosts = { "A.dyn.example" = "::1" } }',
-      /hosts: .* is one of the client's own as well/,
+      /hosts, number 1: .* is one of the client's own as well/,
     ],
   ];
   const clients: [string, RegExp][] = [
@@ -782,7 +785,8 @@ Deno.test("loadConfig() has a Config or faults without secrets for any text", as
   const seed = Date.now() >>> 0;
   const below = belowFrom(seed);
   const good = `ttl = 30\nhttp = "8080"\n[clients]\n"${KEY}" = "${HOST}"\n` +
-    `"x${KEY}" = ["a${HOST}", '${HOST}']\n"y${KEY}" = { host = "${HOST}", ttl = 5 }\n`;
+    `"x${KEY}" = ["a${HOST}", '${HOST}']\n"y${KEY}" = { host = "${HOST}", ttl = 5 }\n` +
+    `"z${KEY}" = { host = "z${HOST}", prefix = { length = 64, hosts = { "n${HOST}" = "::1" } } }\n`;
   const odd = ['"', "'", "[", "]", "{", "}", "=", "#", "\n", "\\", ".", ",", "\0", "é", "/", "?"];
   for (let i = 0; i < 1500; i++) {
     let text = good;

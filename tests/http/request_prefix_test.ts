@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { parseAddress, parseNetwork } from "../../lib/address.ts";
+import { contains, parseAddress, parseNetwork } from "../../lib/address.ts";
 import type { ClientLimits } from "../../lib/client_limits.ts";
 import { Clients, digest, type NewPrefix } from "../../lib/clients.ts";
 import type { Result } from "../../lib/dns/updater.ts";
@@ -7,6 +7,7 @@ import { parseHostname } from "../../lib/hostname.ts";
 import { BadAddress, wantedAddresses } from "../../lib/http/request_addresses.ts";
 import { prefixedRecords } from "../../lib/http/request_prefix.ts";
 import { parseInterfaceId } from "../../lib/prefix.ts";
+import { belowFrom } from "../support.ts";
 import { asker, basic } from "./ask.ts";
 
 function prefixOf(length: number, hosts: Record<string, string>): NewPrefix {
@@ -185,6 +186,39 @@ Deno.test("prefixedRecords() keeps to the client's limits", () => {
     got("prefix=fd00::/64", options),
     "bad: address fd00::1a2b:3c4d:5e6f:7890 refused (private, and the client has private = false)",
   );
+});
+
+Deno.test("prefixedRecords() makes no address outside of the one prefix that a query has", () => {
+  const seed = Date.now() >>> 0;
+  const below = belowFrom(seed);
+  const parts = [
+    "2001:db8:",
+    "1:",
+    ":",
+    "/64",
+    "/5",
+    "6",
+    "%3A",
+    "f",
+    "<",
+    ">",
+    "+",
+    "SECRET",
+    "%",
+  ];
+  for (let round = 0; round < 3000; round++) {
+    const value = () => Array.from({ length: below(5) }, () => parts[below(parts.length)]).join("");
+    const parameters = Array.from({ length: 1 + below(2) }, () => `${NAMES[below(4)]}=${value()}`);
+    const query = parameters.join("&");
+    const found = got(query);
+    if (/^(nothing|bad: .*)$/.test(found)) continue;
+    const [, sent] = /=([^&]*\/[^&]*)/.exec(query)!;
+    const prefix = decodeURIComponent(sent!.replaceAll("+", " ")).trim();
+    for (const text of found.split(" ")) {
+      const isInside = contains(parseNetwork(prefix)!, parseAddress(text)!);
+      assert(isInside, `seed ${seed}: ${query} gives ${text}`);
+    }
+  }
 });
 
 const KEY = "SECRET-of-the-router";
