@@ -294,11 +294,11 @@ export class Updater {
     });
   }
 
-  /** The zone that the record is in; undefined if it must be found. */
+  /** The zone that the record is in, as far as that is known. */
   readonly #zoneOf = ({ name, zone }: HostRecord): string | undefined =>
     this.#options.zones.of(name)?.name ?? zone;
 
-  /** Its queue. */
+  /** The queue of that zone; undefined if it must be found. */
   #queueOf(record: HostRecord): ZoneQueue | undefined {
     const configured = this.#options.zones.of(record.name)?.name;
     record.zone = configured ?? record.zone;
