@@ -31,11 +31,16 @@ export function parseAddress(text: string): Address | undefined {
   const percent = text.indexOf("%");
   const groups = parseIpv6(percent < 0 ? text : text.slice(0, percent));
   if (groups === undefined || percent === text.length - 1) return undefined;
+  return addressOf(groups, percent >= 0);
+}
+
+/** The address of eight groups of 16 bits; an IPv4-mapped one is the IPv4 address that it holds. */
+export function addressOf(groups: readonly number[], zoned = false): Address {
   if (V4_MAPPED.every((group, i) => group === groups[i])) {
     const octets = groups.slice(6).flatMap((group) => [group >> 8, group & 0xff]);
-    return { ...ipv4(octets), zoned: percent >= 0 };
+    return { ...ipv4(octets), zoned };
   }
-  return { family: 6, parts: groups, text: ipv6Text(groups), zoned: percent >= 0 };
+  return { family: 6, parts: groups, text: ipv6Text(groups), zoned };
 }
 
 /**
@@ -127,7 +132,13 @@ function parseIpv4(text: string): number[] | undefined {
   return octets.map(Number);
 }
 
-function parseIpv6(text: string): number[] | undefined {
+/**
+ * The eight groups of 16 bits of an IPv6 address in any form of RFC 4291, without
+ * a zone id.
+ *
+ * @returns undefined if the text is none
+ */
+export function parseIpv6(text: string): number[] | undefined {
   const halves = text.split("::");
   if (halves.length > 2) return undefined;
   const [left, right] = halves.map((half, i) => parseGroups(half, i === halves.length - 1));
@@ -154,7 +165,7 @@ function parseGroups(text: string, mayEndInIpv4: boolean): number[] | undefined 
 }
 
 /** RFC 5952: lower case, no leading zeros, the first longest run of two or more zeros as `::`. */
-function ipv6Text(groups: number[]): string {
+function ipv6Text(groups: readonly number[]): string {
   let start = 0, length = 0;
   for (let i = 0; i < 8; i++) {
     let end = i;

@@ -3,6 +3,7 @@
 import { type AddressType, recordType } from "./change.ts";
 import { type Door, probeHosts } from "./check_hosts.ts";
 import { checkListeners } from "./check_listeners.ts";
+import { checkPrefixes } from "./check_prefixes.ts";
 import type { ClientTable } from "./config/client_reader.ts";
 import { type Config, ConfigError } from "./config/config.ts";
 import { parseTsigKey } from "./config/tsig_key.ts";
@@ -70,6 +71,7 @@ async function checkAll(options: CheckOptions, report: Report): Promise<void> {
     return;
   }
   await checkFile(config, report);
+  checkPrefixes(config, report);
   if (config.certificate !== undefined) {
     checkCertificate(config.certificate, options.now?.() ?? new Date(), report);
   }

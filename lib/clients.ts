@@ -4,6 +4,7 @@ import type { Address } from "./address.ts";
 import type { ClientLimits } from "./client_limits.ts";
 import { DigestTable, type DigestWords } from "./digest_table.ts";
 import type { Hostname } from "./hostname.ts";
+import type { InterfaceId } from "./prefix.ts";
 import { sha256, sha256Words } from "./sha256.ts";
 import { withRoom } from "./with_room.ts";
 
@@ -25,6 +26,15 @@ export interface Client {
   readonly limits?: ClientLimits | undefined;
   /** Whether its requests may name addresses; undefined: it gets the one that it comes from. */
   readonly address?: "request" | undefined;
+  /** undefined: it sets no others' addresses. */
+  readonly prefix?: ClientPrefix | undefined;
+}
+
+/** The hosts behind a client's router, whose addresses begin with its prefix. */
+export interface ClientPrefix {
+  /** Bits of the prefix; the interface ids have none of these. */
+  readonly length: number;
+  readonly hosts: readonly (Host & { readonly id: InterfaceId })[];
 }
 
 /** Who has which key, wherever that is written. */
@@ -37,7 +47,7 @@ export interface ClientList {
   find(key: string): Client | undefined;
   /** What stands for the key of the client that is found so. */
   idOf(key: string): string | undefined;
-  /** Every host's name, in the order of the configuration; again if several clients have it. */
+  /** Every host's name; again if several clients have it. */
   names(): Iterable<Hostname>;
   /** Every host of every client, once, in the order of the configuration. */
   hosts(): ClientHost[];
@@ -69,11 +79,24 @@ function idOfWords([first]: DigestWords): string {
   return (first! >>> 0).toString(16).padStart(8, "0");
 }
 
-/** A client as it is added; a host without a TTL has that of its zone. */
+/** A host as it is added; without a TTL it has that of its zone. */
+interface NewHost {
+  readonly name: Hostname;
+  readonly ttl?: number | undefined;
+}
+
+/** A client as it is added. */
 export interface NewClient {
-  readonly hosts: readonly { readonly name: Hostname; readonly ttl?: number | undefined }[];
+  readonly hosts: readonly NewHost[];
   readonly limits?: ClientLimits | undefined;
   readonly address?: Client["address"];
+  readonly prefix?: NewPrefix | undefined;
+}
+
+/** As above, the hosts behind its router. */
+export interface NewPrefix {
+  readonly length: number;
+  readonly hosts: readonly (NewHost & { readonly id: InterfaceId })[];
 }
 
 /** The digest of a key in words, until the next call. */
@@ -108,6 +131,8 @@ export class Clients implements ClientList {
   readonly #limits = new Map<number, ClientLimits>();
   /** Those whose requests may name addresses, by number. */
   readonly #naming = new Set<number>();
+  /** Those of them that there are, by number. */
+  readonly #prefixes = new Map<number, NewPrefix>();
 
   /** @param ttlOf the TTL of a host that was added without one; it is called when the host is found */
   constructor(ttlOf: (name: Hostname) => number = () => 0) {
@@ -132,7 +157,7 @@ export class Clients implements ClientList {
   }
 
   /** Adds a client whose key none has. */
-  append(words: DigestWords, { hosts, limits, address }: NewClient): void {
+  append(words: DigestWords, { hosts, limits, address, prefix }: NewClient): void {
     const number = this.size;
     let end = this.#hostsUpTo(number);
     this.#digests.add(words);
@@ -141,6 +166,7 @@ export class Clients implements ClientList {
     this.#ends[number] = end;
     if (limits !== undefined) this.#limits.set(number, limits);
     if (address === "request") this.#naming.add(number);
+    if (prefix !== undefined) this.#prefixes.set(number, prefix);
   }
 
   find(key: string): Client | undefined {
@@ -158,14 +184,16 @@ export class Clients implements ClientList {
     const hosts: Host[] = [];
     for (let i = this.#hostsUpTo(number); i < this.#ends[number]!; i++) hosts.push(this.#host(i));
     const limits = this.#limits.size === 0 ? undefined : this.#limits.get(number);
-    if (this.#naming.size > 0 && this.#naming.has(number)) {
-      return { hosts, limits, address: "request" };
-    }
+    const address = this.#naming.size > 0 && this.#naming.has(number) ? "request" : undefined;
+    const prefix = this.#prefixOf(number);
+    if (prefix !== undefined) return { hosts, limits, address, prefix };
+    if (address !== undefined) return { hosts, limits, address };
     return limits === undefined ? { hosts } : { hosts, limits };
   }
 
   *names(): Generator<Hostname> {
     for (let i = 0, all = this.#hostsUpTo(this.size); i < all; i++) yield this.#name(i);
+    for (const { hosts } of this.#prefixes.values()) for (const { name } of hosts) yield name;
   }
 
   hosts(): ClientHost[] {
@@ -180,7 +208,20 @@ export class Clients implements ClientList {
         const host = this.#host(i);
         yield family === undefined ? host : { ...host, family };
       }
+      for (const { name, ttl } of this.#prefixOf(number)?.hosts ?? []) {
+        yield { name, ttl, family: 6 };
+      }
     }
+  }
+
+  #prefixOf(number: number): ClientPrefix | undefined {
+    const prefix = this.#prefixes.size === 0 ? undefined : this.#prefixes.get(number);
+    if (prefix === undefined) return undefined;
+    const { length, hosts } = prefix;
+    return {
+      length,
+      hosts: hosts.map(({ name, ttl = this.#ttlOf(name), id }) => ({ name, ttl, id })),
+    };
   }
 
   /** How many hosts the clients before this one have. */

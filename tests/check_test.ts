@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { check, type CheckOptions } from "../lib/check.ts";
 import type { Door } from "../lib/check_hosts.ts";
 import { Clients, digest } from "../lib/clients.ts";
@@ -71,6 +71,7 @@ function configOf(changes: Partial<Config> = {}): Config {
     shortKeys: [],
     urlKeys: [],
     plainKeys: false,
+    prefixClients: [],
     ...changes,
   };
 }
@@ -780,4 +781,62 @@ Deno.test("check() probes each host at its own nameserver, and none waits for an
     "error: x.a.example: nameserver 192.0.2.1:53: refused",
     "ok: x.b.example: zone b.example, A and AAAA can be set",
   ]);
+});
+
+Deno.test("check() tells what hosts behind a router would get, and of surely wrong prefixes", async () => {
+  const load = (clients: string) => {
+    const text = new TextEncoder().encode(`http = "${HTTP.port}"\n[clients]\n${clients}\n`);
+    return loadConfig(FILE, {}, { readFile: () => Promise.resolve(text) });
+  };
+  const told = async (...rows: string[]) => {
+    const clients = rows.map((row, i) =>
+      `key${i}-of-a-household = { host = "r${i}.dyn.example", ${row} }`
+    );
+    const config = await load(clients.join("\n"));
+    const { lines } = await checked({}, { load: () => Promise.resolve(config) });
+    const own = lines.filter((line) => / prefix/.test(line));
+    const isProbed = "ok: nas.dyn.example: zone dyn.example, AAAA can be set";
+    if (rows[0]!.includes("nas.")) assert(lines.includes(isProbed), lines.join("\n"));
+    return own.map((line) => line.replace(`${FILE}: `, ""));
+  };
+  const nas = (id: string) => `hosts = { "nas.dyn.example" = "${id}" }`;
+  const gets = (line: number, prefix: string, address: string) =>
+    `ok: line ${line}: with the prefix ${prefix}, nas.dyn.example gets ${address}`;
+  const lines = await told(
+    `prefix = { length = 64, ${
+      nas("::1a2b:3c4d:5e6f:7890").replace(" }", ', "cam.dyn.example" = "::42" }')
+    } }`,
+    `prefix = { length = 56, ${nas("::5:0:0:0:42")} }`,
+    `prefix = { length = 96, ${nas("::42")} }`,
+    `prefix = { length = 31, ${nas("::1:2:3:4:5:6")} }`,
+    `prefix = { length = 64, ${nas("::")} }`,
+    `prefix = { length = 128, ${nas("::")} }`,
+    `networks = ["192.0.2.0/24"], prefix = { length = 64, ${nas("::1")} }`,
+    `networks = ["192.0.2.0/24"], address = "request", prefix = { length = 64, ${nas("::1")} }`,
+    `networks = ["192.0.2.0/24", "::/0"], prefix = { length = 64, ${nas("::1")} }`,
+  );
+  assertEquals(lines, [
+    `${
+      gets(3, "2001:db8::/64", "2001:db8::1a2b:3c4d:5e6f:7890")
+    }, cam.dyn.example gets 2001:db8::42`,
+    gets(4, "2001:db8::/56", "2001:db8:0:5::42"),
+    gets(5, "2001:db8::/96", "2001:db8::42"),
+    gets(6, "2001:db8::/31", "2001:db8:1:2:3:4:5:6"),
+    "warning: line 6: prefix: no household has one of 31 bits; most have 56 or 64",
+    gets(7, "2001:db8::/64", "2001:db8::"),
+    "warning: line 7: prefix: the interface id of nas.dyn.example is zero: " +
+    "the address is that of the network's routers",
+    gets(8, "2001:db8::/128", "2001:db8::"),
+    gets(9, "2001:db8::/64", "2001:db8::1"),
+    "warning: line 9: prefix: networks has no IPv6, so no request brings one; " +
+    'address = "request" lets it name one',
+    gets(10, "2001:db8::/64", "2001:db8::1"),
+    gets(11, "2001:db8::/64", "2001:db8::1"),
+  ]);
+  const many = Array.from({ length: 30 }, (_, i) => `"h${i}.dyn.example" = "::${i + 1}"`);
+  const all = Array(101).fill(`prefix = { length = 64, hosts = { ${many.join(", ")} } }`);
+  const bounded = await told(...all);
+  assertEquals(bounded.length, 101);
+  assertMatch(bounded[0]!, /h19\.dyn\.example gets 2001:db8::20, and 10 more hosts likewise$/);
+  assertEquals(bounded[100], "ok: 1 more client with a prefix");
 });

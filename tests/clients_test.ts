@@ -9,6 +9,7 @@ import {
   parseDigest,
 } from "../lib/clients.ts";
 import { parseHostname } from "../lib/hostname.ts";
+import { parseInterfaceId } from "../lib/prefix.ts";
 
 function host(name: string, ttl = 30): Host {
   return { name: parseHostname(name), ttl };
@@ -135,6 +136,30 @@ Deno.test("Clients.hosts() tells the only family that a host's clients may set",
   ];
   assertEquals(found, expected);
   assertEquals(new JoinedClients([clients]).hosts(), clients.hosts());
+});
+
+Deno.test("Clients has the hosts behind a client's router, with their AAAA alone", () => {
+  const clients = new Clients(() => 9);
+  const [nas, cam, b] = ["nas", "cam", "b"].map((label) => parseHostname(`${label}.dyn.example`));
+  const id = parseInterfaceId("::1");
+  const prefix = { length: 64, hosts: [{ name: nas!, id, ttl: 5 }, { name: cam!, id }] };
+  clients.add(digest("1"), { hosts: [host("a.dyn.example")], prefix, address: "request" });
+  clients.add(digest("2"), { hosts: [{ name: b! }, { name: cam! }] });
+  assertEquals(clients.find("1")?.prefix, {
+    length: 64,
+    hosts: [{ name: nas!, ttl: 5, id }, { name: cam!, ttl: 9, id }],
+  });
+  assertEquals(clients.find("2"), { hosts: [{ name: b!, ttl: 9 }, { name: cam!, ttl: 9 }] });
+  const joined = new JoinedClients([clients]);
+  for (const list of [clients, joined]) {
+    assertEquals(new Set(list.names()), new Set([...["a.dyn.example"], nas, cam, b]) as Set<never>);
+    assertEquals(list.hosts(), [
+      host("a.dyn.example"),
+      { name: nas!, ttl: 5, family: 6 },
+      { name: cam!, ttl: 9 },
+      { name: b!, ttl: 9 },
+    ]);
+  }
 });
 
 Deno.test("JoinedClients has the clients of all tables", () => {

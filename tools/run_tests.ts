@@ -21,6 +21,7 @@ const ON_EXECUTABLE = [
   "logging",
   "namespace",
   "protocol",
+  "prefix",
   "readme",
   "reload",
   "request_addresses",

@@ -1,8 +1,9 @@
 /** [clients] of the configuration. */
 
-import { digestWords, type NewClient } from "../clients.ts";
+import { digestWords, type NewClient, type NewPrefix } from "../clients.ts";
 import type { Work } from "../slices.ts";
 import { CLIENT_LIMITS, readLimits } from "./client_limits.ts";
+import { readPrefix } from "./client_prefix.ts";
 import { ClientReader, type ClientReaderOptions } from "./client_reader.ts";
 import { numberProblem, typeName } from "./settings.ts";
 import type { Rows, TomlNode, TomlTable } from "./toml.ts";
@@ -15,7 +16,7 @@ export interface ClientTableOptions extends ClientReaderOptions {
 /** RFC 2181, section 8. */
 export const TTL_RANGE = { least: 0, most: 2 ** 31 - 1, isWhole: true };
 /** What a client's table may hold. */
-const NAMES: readonly string[] = ["host", "ttl", "address", ...CLIENT_LIMITS];
+const NAMES: readonly string[] = ["host", "ttl", "address", "prefix", ...CLIENT_LIMITS];
 
 // deno-lint-ignore no-control-regex
 const STRING = /"([^"\\\x00-\x1f\x7f]*)"/g;
@@ -25,9 +26,16 @@ const PLAIN_LINE = new RegExp(
     `\\[[ \\t]*(${STRING.source}(?:[ \\t]*,[ \\t]*${STRING.source})*)[ \\t]*,?[ \\t]*\\])[ \\t]*(?:#.*)?\r?$`,
 );
 
+/** A client with hosts behind its router. */
+export interface PrefixClient extends Pick<NewClient, "limits" | "address"> {
+  readonly line: number;
+  readonly prefix: NewPrefix;
+}
+
 /** Reads the clients one by one. */
 export class ClientTableReader extends ClientReader implements Rows {
   readonly name = "clients";
+  readonly prefixClients: PrefixClient[] = [];
   readonly #settings: readonly string[];
 
   constructor({ settings, ...options }: ClientTableOptions) {
@@ -80,11 +88,19 @@ export class ClientTableReader extends ClientReader implements Rows {
     const limits = readLimits(table, (line, problem) => this.fault(line, problem));
     const address = this.#readAddress(table.get("address"));
     const host = table.get("host");
-    if (host !== undefined) {
-      return { hosts: this.#readNames(line, host.value, ttl), limits, address };
+    if (host === undefined && isKnown) {
+      this.fault(line, 'host is missing: expected { host = "HOST" }');
     }
-    if (isKnown) this.fault(line, 'host is missing: expected { host = "HOST" }');
-    return { hosts: [] };
+    const hosts = host === undefined ? [] : this.#readNames(line, host.value, ttl);
+    const node = table.get("prefix");
+    if (node === undefined) return { hosts, limits, address };
+    const prefix = readPrefix(node, {
+      client: { hosts, limits },
+      readHost: (line, name, place) => this.readHosts(line, [name], ttl, place),
+      onFault: (line, problem) => this.fault(line, problem),
+    });
+    if (prefix !== undefined) this.prefixClients.push({ line, limits, address, prefix });
+    return { hosts, limits, address, prefix };
   }
 
   #readNames(line: number, value: unknown, ttl: number | undefined): NewClient["hosts"] {

@@ -14,7 +14,7 @@ import { inSlices } from "../slices.ts";
 import { type Zone, Zones } from "../zones.ts";
 import { ClientFiles, type ClientFilesOptions } from "./client_files.ts";
 import type { ClientTable } from "./client_reader.ts";
-import { ClientTableReader, TTL_RANGE } from "./client_table.ts";
+import { ClientTableReader, type PrefixClient, TTL_RANGE } from "./client_table.ts";
 import { readDyndns2 } from "./dyndns2.ts";
 import { Faults, type NumberRange, type Setting, settingOf, typeName } from "./settings.ts";
 import { type Fault, readToml, type TomlNode, type TomlTable } from "./toml.ts";
@@ -41,6 +41,8 @@ export interface Config extends ClientTable {
   readonly dyndns2: Dyndns2Settings | undefined;
   /** Those of all files. */
   readonly clients: ClientList;
+  /** Those with hosts behind their router. */
+  readonly prefixClients: readonly PrefixClient[];
   /** What `clients_file` names. */
   readonly clientFiles: ClientFiles | undefined;
   /** The module of the hooks, an absolute path. */
@@ -177,6 +179,7 @@ class Loader {
       proxyHeader: this.#proxyHeader(),
       dyndns2: readDyndns2(this.#setting("dyndns2"), this.#faults),
       clients: clientFiles?.clients ?? table.clients,
+      prefixClients: table.prefixClients,
       clientFiles,
       hooks: await this.#readable(this.#setting("hooks")),
       ttlOf,

@@ -7,8 +7,8 @@ interface Sized {
   readonly name: string;
   readonly type: AddressType;
 }
-/** Whether the message takes one more record, in this zone; if so, it is in. */
-export type Fits = (record: Sized, zone: string) => boolean;
+/** Whether the message takes these records as well, in this zone; if so, they are in. */
+export type Fits = (records: readonly Sized[], zone: string) => boolean;
 export type MessageKind = "ask" | "set";
 
 /** BIND takes more, but a message that is refused is taken apart. */
@@ -56,21 +56,26 @@ export class MessageLimit {
     return octets <= SMALL_OCTETS ? 0 : this.#pauseOfBig();
   }
 
-  /** Begins a message. */
+  /** Whether these are more than any message takes. */
+  isTooMuch(kind: MessageKind, records: readonly Sized[]): boolean {
+    let octets = 0;
+    for (const record of records) octets += mostOctets(kind, record);
+    return records.length > MAX_RECORDS || octets > MAX_OCTETS;
+  }
+
+  /** Begins a message, which takes at least the first that it gets. */
   next(kind: MessageKind): Fits {
-    const shape = SHAPE[kind];
     const mayBeBig = this.#now() - this.#bigAt >= BIG_PAUSE;
-    let records = 0, octets = 0, compressed = 0;
-    return (record, zone) => {
-      const { name, type } = record;
-      octets += shape.names * (name.length + 2) + shape.octets + ADDRESS[type];
-      compressed += compressedOctets(kind, record, zone);
-      const fits = records === 0 ||
-        (mayBeBig ? records < MAX_RECORDS && octets <= MAX_OCTETS : compressed <= SMALL_OCTETS);
-      if (!fits) return false;
-      records++;
-      if (compressed > SMALL_OCTETS) this.#bigAt = this.#now();
-      return true;
+    let count = 0, octets = 0, compressed = 0;
+    return (records, zone) => {
+      const isFirst = count === 0;
+      for (const record of records) {
+        count++;
+        octets += mostOctets(kind, record);
+        compressed += compressedOctets(kind, record, zone);
+      }
+      if (isFirst) return true;
+      return mayBeBig ? count <= MAX_RECORDS && octets <= MAX_OCTETS : compressed <= SMALL_OCTETS;
     };
   }
 
@@ -79,6 +84,12 @@ export class MessageLimit {
     this.#bigAt = Math.max(now, this.#bigAt + BIG_PAUSE);
     return this.#bigAt - now;
   }
+}
+
+/** The octets of a record whose name is compressed nowhere. */
+function mostOctets(kind: MessageKind, { name, type }: Sized): number {
+  const { names, octets } = SHAPE[kind];
+  return names * (name.length + 2) + octets + ADDRESS[type];
 }
 
 /** The octets of a record whose zone's name was in the message before. */

@@ -15,6 +15,7 @@ import { Lane } from "./lane.ts";
 import { type MessageKind, MessageLimit } from "./message_limit.ts";
 import { type Answer, isAnswer, type Nsupdate, parentOf } from "./nsupdate.ts";
 import { Pace } from "./pace.ts";
+import { areReady, heldOf, partFromOtherZones, putTogether } from "./together.ts";
 import { type Item, type Part, partsOf, UNKNOWN_SHARE, ZoneQueue } from "./zone_queue.ts";
 
 export type { Result };
@@ -113,11 +114,16 @@ export class Updater {
   /**
    * Makes the records so, those of one name in one UPDATE; a result a record, in
    * order, and not a promise where nothing has to be sent. Never throws.
+   *
+   * @param belongTogether whether those of one zone go in one UPDATE
    */
-  set(changes: readonly Change[]): readonly Result[] | Promise<readonly Result[]> {
+  set(
+    changes: readonly Change[],
+    belongTogether = false,
+  ): readonly Result[] | Promise<readonly Result[]> {
     const wanted: HostRecord[] = [];
     const results = changes.map((change) => this.#set(change, wanted));
-    if (wanted.length > 1) putTogether(wanted);
+    if (wanted.length > 1) putTogether(wanted, belongTogether ? this.#zoneOf : undefined);
     for (const record of wanted) this.#attend(record);
     const areKnown = results.every((result) => typeof result === "string");
     return areKnown ? results as Result[] : Promise.all(results);
@@ -281,14 +287,31 @@ export class Updater {
     for (const record of heldOf(together)) this.#attend(record);
   }
 
-  /** What one of these waits for in vain, the others would, too. */
-  #failHeld(together: ReadonlySet<HostRecord> | undefined, reason: string): void {
+  /** What the record waits for in vain, the others of its zone would, too. */
+  #failHeld(
+    record: HostRecord,
+    together: ReadonlySet<HostRecord> | undefined,
+    reason: string,
+  ): void {
     const held = heldOf(together);
+    const zone = this.#zoneOf(record);
+    const isElsewhere = (other: HostRecord) =>
+      other.name !== record.name && this.#zoneOf(other) !== zone;
+    const others = held.filter(isElsewhere);
     for (const { pending } of held) pending!.together = undefined;
-    for (const record of held) this.#fail(record, reason);
+    for (const each of held) if (!isElsewhere(each)) this.#fail(each, reason);
+    putTogether(others);
+    // Later than what fails with the record.
+    queueMicrotask(() => {
+      for (const other of others) this.#attend(other);
+    });
   }
 
-  /** The queue of the zone that the record is in; undefined if it must be found. */
+  /** The zone that the record is in, as far as that is known. */
+  readonly #zoneOf = ({ name, zone }: HostRecord): string | undefined =>
+    this.#options.zones.of(name)?.name ?? zone;
+
+  /** The queue of that zone; undefined if it must be found. */
   #queueOf(record: HostRecord): ZoneQueue | undefined {
     const configured = this.#options.zones.of(record.name)?.name;
     record.zone = configured ?? record.zone;
@@ -415,7 +438,15 @@ export class Updater {
     queue.didAsk = queue.sets.size === 0 || (queue.asks.size > 0 && !queue.didAsk);
     const kind = queue.didAsk ? "ask" : "set";
     const items = this.#take(queue, kind);
-    if (items.length > 0) await this.#send(queue, kind, items, { broken: 0 });
+    if (items.length === 0) return;
+    await this.#pause(queue, kind, items);
+    await this.#send(queue, kind, items, { broken: 0 });
+  }
+
+  /** Waits until a message of these may go. */
+  async #pause(queue: ZoneQueue, kind: MessageKind, items: readonly Item[]): Promise<void> {
+    const pause = this.#messages.pause(kind, items.map(({ record }) => record), queue.name);
+    if (pause > 0) await passed(pause);
   }
 
   /** As many records as may go in one message. */
@@ -431,13 +462,27 @@ export class Updater {
         // It got them while it waited.
         waiting.delete(record);
         queue.apart.add({ record });
-      } else if (!fits(record, queue.name)) break;
-      else {
-        waiting.delete(record);
-        items.push(this.#item(record, kind));
+      } else {
+        const group = kind === "ask" ? [record] : this.#groupOf(record, waiting);
+        if (!fits(group, queue.name)) break;
+        for (const each of group) {
+          waiting.delete(each);
+          items.push(this.#item(each, kind));
+        }
       }
     }
     return items;
+  }
+
+  /** The record, and those of these that go in one message with it. */
+  #groupOf(record: HostRecord, waiting: ReadonlySet<HostRecord>): HostRecord[] {
+    const together = record.pending!.together;
+    if (together === undefined) return [record];
+    const group = [...together].filter((each) =>
+      waiting.has(each) && each.pending!.together === together && this.#isStill(each, "set") &&
+      each.pending!.commands === undefined
+    );
+    return this.#messages.isTooMuch("set", group) ? [record] : group;
   }
 
   /** Whether this is what the record needs; while it waited, its address may have become another. */
@@ -464,9 +509,7 @@ export class Updater {
 
   async #sendPart(queue: ZoneQueue, part: Part): Promise<void> {
     if ("items" in part) {
-      const records = part.items.map(({ record }) => record);
-      const pause = this.#messages.pause(part.kind, records, queue.name);
-      if (pause > 0) await passed(pause);
+      await this.#pause(queue, part.kind, part.items);
       return await this.#send(queue, part.kind, part.items, part.siblings);
     }
     const { record } = part;
@@ -608,6 +651,7 @@ export class Updater {
     record.zone = zone;
     record.foundAt = this.#options.now();
     if (record.pending !== undefined) record.pending.foundAt = this.#options.now();
+    for (const held of partFromOtherZones(record, this.#zoneOf)) this.#attend(held);
     if (this.#found.size >= MAX_PARENTS) this.#found.clear();
     // The apex of a zone says nothing of its neighbours.
     if (zone !== record.name) {
@@ -651,7 +695,7 @@ export class Updater {
         return this.#failed(item, answer.reason);
       default:
         if (kind === "set") record.isInDoubt = true;
-        this.#failHeld((item.pending ?? record.pending)?.together, answer.reason);
+        this.#failHeld(record, (item.pending ?? record.pending)?.together, answer.reason);
         return this.#failed(item, answer.reason);
     }
   }
@@ -758,7 +802,7 @@ export class Updater {
   }
 
   #failWaiting(record: HostRecord, reason: string): void {
-    this.#failHeld(record.pending!.together, reason);
+    this.#failHeld(record, record.pending!.together, reason);
     record.isBusy = false;
     record.toSet = undefined;
     this.#fail(record, reason);
@@ -783,31 +827,6 @@ export class Updater {
     for (const resolve of waiters) resolve(result);
     this.#attendHeld(together);
   }
-}
-
-/** Has the records of each name set in one UPDATE. */
-function putTogether(records: readonly HostRecord[]): void {
-  for (const own of Map.groupBy(records, ({ name }) => name).values()) {
-    const together = new Set(own);
-    // One that was refused goes apart, and the others do not wait for it.
-    if (together.size < 2 || own.some(({ wasRefused }) => wasRefused)) continue;
-    // They may be already, for an earlier request.
-    for (const { pending } of together) pending!.together ??= together;
-  }
-}
-
-/** Those that wait for others of these. */
-function heldOf(together: ReadonlySet<HostRecord> | undefined): HostRecord[] {
-  if (together === undefined) return [];
-  return [...together].filter((record) => record.isHeld && record.pending!.together === together);
-}
-
-/** Whether none of these has to be waited for. */
-function areReady(together: ReadonlySet<HostRecord>): boolean {
-  for (const { pending } of together) {
-    if (pending?.together === together && !pending.isReady) return false;
-  }
-  return true;
 }
 
 function passed(ms: number): Promise<void> {

@@ -58,13 +58,20 @@ export class Updaters {
   /**
    * Makes the records so; a result a record, in order, and not a promise where
    * nothing has to be sent. Never throws.
+   *
+   * @param belongTogether whether those of one zone go in one UPDATE
    */
-  set(changes: readonly Change[]): readonly Result[] | Promise<readonly Result[]> {
+  set(
+    changes: readonly Change[],
+    belongTogether = false,
+  ): readonly Result[] | Promise<readonly Result[]> {
     const [first] = changes;
     if (first === undefined) return [];
     const updater = this.#updaterOf(first);
-    if (changes.every((change) => this.#updaterOf(change) === updater)) return updater.set(changes);
-    return this.#setEach(changes);
+    if (changes.every((change) => this.#updaterOf(change) === updater)) {
+      return updater.set(changes, belongTogether);
+    }
+    return this.#setEach(changes, belongTogether);
   }
 
   /** Whether the record is known to be so: set() would send nothing. */
@@ -125,12 +132,15 @@ export class Updaters {
   }
 
   /** What goes to several nameservers: each gets its changes at once. */
-  async #setEach(changes: readonly Change[]): Promise<readonly Result[]> {
+  async #setEach(
+    changes: readonly Change[],
+    belongTogether: boolean,
+  ): Promise<readonly Result[]> {
     const byUpdater = Map.groupBy(changes, (change) => this.#updaterOf(change));
     const results = new Map<Change, Result>();
     await Promise.all(
       [...byUpdater].map(async ([updater, own]) => {
-        const made = await updater.set(own);
+        const made = await updater.set(own, belongTogether);
         own.forEach((change, i) => results.set(change, made[i]!));
       }),
     );

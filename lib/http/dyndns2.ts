@@ -20,7 +20,8 @@ import {
   RETRY_LATER,
   worstOf,
 } from "./protocol.ts";
-import { BadAddress, parametersOf, twoInOne, wantedAddresses } from "./request_addresses.ts";
+import { BadAddress, parametersOf, twoInOne } from "./request_addresses.ts";
+import { wantedRecords } from "./request_prefix.ts";
 import { keyOf } from "./request_key.ts";
 
 export interface Dyndns2Options extends Dyndns2Settings, ProtocolOptions {}
@@ -72,14 +73,14 @@ export function createDyndns2({ clients, warn, refused, paths }: Dyndns2Options)
         warn(caller.problem);
         return trouble("FAIL", linesOf(asked, () => "911"));
       }
-      const { address, limits } = client;
-      const named = address === "request" ? query : "";
-      const addresses = wantedAddresses(named, caller.address, limits);
-      if (addresses instanceof BadAddress) {
-        refused(client, key, addresses, caller);
+      const named = client.address === "request" ? query : "";
+      const wanted = wantedRecords(client, named, caller.address);
+      if (wanted instanceof BadAddress) {
+        refused(client, key, wanted, caller);
         return answer(linesOf(asked, () => "dnserr"));
       }
-      return { client, hosts, addresses, caller, asked };
+      const { addresses, prefixed } = wanted;
+      return { client, hosts, addresses, prefixed, caller, asked };
     },
     respond,
     refuse: (result) => trouble(result, "911"),
@@ -130,11 +131,13 @@ function hostOf({ hosts }: Client, text: string): Host | Word {
 }
 
 function respond(results: readonly Result[], call: Dyndns2Call): Answer {
-  const { hosts, addresses, asked } = call;
-  const each = results.length / hosts.length;
+  const { hosts, addresses, prefixed = [], asked } = call;
+  const own = results.length - prefixed.length;
+  const each = own / hosts.length;
+  // No line is for the hosts behind the router, so each tells of them as well.
+  const others = results.slice(own);
   const worst = new Map(hosts.map((host, i) => {
-    const own = results.slice(i * each, (i + 1) * each);
-    return [host, worstOf(own)];
+    return [host, worstOf([...results.slice(i * each, (i + 1) * each), ...others])];
   }));
   const all = [...worst.values()];
   const suffix = addresses === "offline" || addresses.length === 0

@@ -9,7 +9,7 @@ import type { Answer } from "./answer.ts";
 import { type Caller, Callers, type CallersOptions } from "./client_address.ts";
 import { createDyndns2 } from "./dyndns2.ts";
 import { createHooked, type HookedOptions } from "./hooked.ts";
-import { changesOf, type Protocol, type ProtocolOptions } from "./protocol.ts";
+import { belongTogether, changesOf, type Protocol, type ProtocolOptions } from "./protocol.ts";
 import { observed, type Observer } from "./observer.ts";
 import type { HttpRequest } from "./request_head.ts";
 import { createSecretUrl } from "./secret_url.ts";
@@ -73,7 +73,7 @@ export function createHandler(
     const call = protocol.parse(request, caller);
     if ("status" in call) return call;
     // Most requests change nothing: their results are no promise, and it costs time to make one.
-    const results = updater.set(changesOf(call));
+    const results = updater.set(changesOf(call), belongTogether(call));
     return results instanceof Promise
       ? results.then((results) => protocol.respond(results, call))
       : protocol.respond(results, call);

@@ -8,7 +8,7 @@ import { type HeaderList, HookError, type Hooks } from "../hooks/hooks.ts";
 import type { Hostname } from "../hostname.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller, Callers } from "./client_address.ts";
-import { changesOf, type Protocol } from "./protocol.ts";
+import { belongTogether, changesOf, type Protocol } from "./protocol.ts";
 import type { HttpRequest } from "./request_head.ts";
 
 export interface HookedOptions {
@@ -43,7 +43,7 @@ export function createHooked(
       const call = protocol.parse(request, caller, client);
       if ("status" in call) return call;
       const changes = await withCommands(changesOf(call), headers, key);
-      return protocol.respond(await updater.set(changes), call);
+      return protocol.respond(await updater.set(changes, belongTogether(call)), call);
     } catch (error) {
       if (!(error instanceof HookError)) throw error;
       return protocol.refuse(error.result);

@@ -41,8 +41,10 @@ export class Observer {
   }
 
   /** A call was not carried out, as the client may not have this address, or nobody can. */
-  refused({ hosts }: Client, answer: "BADIP" | "FAIL", from: Caller): void {
-    for (const { name } of hosts) this.#calls.called(name, from.text, [answer]);
+  refused({ hosts, prefix }: Client, answer: "BADIP" | "FAIL", from: Caller): void {
+    for (const { name } of [...hosts, ...prefix?.hosts ?? []]) {
+      this.#calls.called(name, from.text, [answer]);
+    }
   }
 
   /** Requests by protocol and HTTP status, since the start. */

@@ -16,6 +16,8 @@ export interface Call {
   /** Usable ones. */
   readonly addresses: Wanted;
   readonly caller: Caller;
+  /** The records of the hosts behind the client's router; undefined if they are left alone. */
+  readonly prefixed?: readonly Change[] | undefined;
 }
 
 export interface Protocol<OwnCall extends Call = Call> {
@@ -28,7 +30,10 @@ export interface Protocol<OwnCall extends Call = Call> {
    * @param known who has the request's key, where that is known already
    */
   parse(request: HttpRequest, caller: Caller, known?: Client): OwnCall | Answer;
-  /** @param results one per record: of the first host for each address, then of the next host */
+  /**
+   * @param results one per record: of the first host for each address, then of the
+   * next host, and at the end of those behind the client's router
+   */
   respond(results: readonly Result[], call: OwnCall): Answer;
   /** The answer where it was not possible to find out what is asked for. */
   refuse(result: "FAIL" | "BUSY"): Answer;
@@ -45,7 +50,7 @@ export interface ProtocolOptions {
 const TYPES: AddressType[] = ["A", "AAAA"];
 
 /** The records that a call asks for, in the order in which results are told. */
-export function changesOf({ client, hosts, addresses }: Call): Change[] {
+export function changesOf({ client, hosts, addresses, prefixed }: Call): Change[] {
   const changes: Change[] = [];
   for (const { name, ttl } of hosts) {
     if (addresses === "offline") {
@@ -58,7 +63,13 @@ export function changesOf({ client, hosts, addresses }: Call): Change[] {
       }
     }
   }
+  if (prefixed !== undefined) changes.push(...prefixed);
   return changes;
+}
+
+/** Whether the records are for one household, and go in one UPDATE where they can. */
+export function belongTogether({ prefixed }: Call): boolean {
+  return prefixed !== undefined;
 }
 
 const WORST_FIRST: Result[] = ["FAIL", "BUSY", "OK", "UPTODATE"];

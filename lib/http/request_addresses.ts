@@ -38,11 +38,21 @@ export function wantedAddresses(
   if (typeof named === "string") return named;
   if (named instanceof BadAddress) return named;
   for (const address of named) {
-    const problem = unusable(address) ?? refusal(limits, address);
-    if (problem === undefined) continue;
-    return new BadAddress(`address ${address.text} refused (${problem})`, address !== own);
+    const problem = refused(address, limits, address !== own);
+    if (problem !== undefined) return problem;
   }
   return named;
+}
+
+/** Why the address must not be put into DNS, or not by this client; undefined if it may. */
+export function refused(
+  address: Address,
+  limits: ClientLimits | undefined,
+  isNamed: boolean,
+): BadAddress | undefined {
+  const problem = unusable(address) ?? refusal(limits, address);
+  if (problem === undefined) return undefined;
+  return new BadAddress(`address ${address.text} refused (${problem})`, isNamed);
 }
 
 function namedAddresses(query: string, own: Address): Wanted | BadAddress {
@@ -68,7 +78,7 @@ function add(
   text: string | undefined,
   isIpv6: boolean,
 ): string | undefined {
-  if (text === "" || (text !== undefined && PLACEHOLDER.test(text))) return undefined;
+  if (text !== undefined && !isFilledIn(text)) return undefined;
   const value = text === "preserve" ? text : text === undefined ? undefined : parseAddress(text);
   if (value === undefined) return "what the request names is no address";
   const family = value !== "preserve" ? value.family : isIpv6 ? 6 : 4;
@@ -77,6 +87,11 @@ function add(
   named.set(family, value);
   if (before === undefined || textOf(before) === textOf(value)) return undefined;
   return `the request names two different IPv${family} addresses`;
+}
+
+/** Whether the value of a parameter is one: a router may have had none. */
+export function isFilledIn(value: string): boolean {
+  return value !== "" && !PLACEHOLDER.test(value);
 }
 
 function textOf(value: Address | "preserve"): string {

@@ -5,7 +5,8 @@ import { isTakenFrom } from "../client_limits.ts";
 import type { Answer } from "./answer.ts";
 import { type Caller, originOf } from "./client_address.ts";
 import { type Protocol, type ProtocolOptions, RETRY_LATER, worstOf } from "./protocol.ts";
-import { BadAddress, wantedAddresses } from "./request_addresses.ts";
+import { BadAddress } from "./request_addresses.ts";
+import { wantedRecords } from "./request_prefix.ts";
 import type { HttpRequest } from "./request_head.ts";
 import { findKey, keyOf } from "./request_key.ts";
 
@@ -57,13 +58,13 @@ export function createSecretUrl({ clients, warn, refused }: ProtocolOptions): Se
       const { address } = caller;
       if (found === undefined) return { status: STATUS_CODE.OK, body: address.text };
       const { client, key, query } = found;
-      const { hosts, limits } = client;
-      const addresses = wantedAddresses(query, address, limits);
-      if (addresses instanceof BadAddress) {
-        refused(client, key, addresses, caller);
-        return addresses.isNamed ? ANSWERS.BADIP : ANSWERS.FAIL;
+      const wanted = wantedRecords(client, query, address);
+      if (wanted instanceof BadAddress) {
+        refused(client, key, wanted, caller);
+        return wanted.isNamed ? ANSWERS.BADIP : ANSWERS.FAIL;
       }
-      return { client, hosts, addresses, caller };
+      const { addresses, prefixed } = wanted;
+      return { client, hosts: client.hosts, addresses, prefixed, caller };
     },
     respond: (results) => ANSWERS[worstOf(results)],
     refuse: (result) => ANSWERS[result],

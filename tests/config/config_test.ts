@@ -12,6 +12,8 @@ const FILE = "/etc/sftdyn/sftdyn.toml";
 /** SHA-256 of "abc" (FIPS 180-4). */
 const ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
+const NAS = 'hosts = { "nas.dyn.example" = "::1" }';
+
 /** Real certificates and keys, made once: cert, key, otherKey. */
 const pem = { cert: "", key: "", otherKey: "" };
 let folder: string;
@@ -135,6 +137,7 @@ host = "e.dyn.example"
     shortKeys: [],
     urlKeys: [],
     plainKeys: true,
+    prefixClients: [],
   });
   assertEquals([certificate?.cert, certificate?.key], [pem.cert, pem.key]);
   assertEquals(
@@ -197,6 +200,7 @@ Deno.test("loadConfig() has a default for all but where to listen", async () => 
     shortKeys: [],
     urlKeys: [],
     plainKeys: false,
+    prefixClients: [],
   });
   assertEquals(clients.size, 0);
   const { clients: one } = await load(withClients('"abc" = "a.dyn.example"'));
@@ -371,6 +375,66 @@ Deno.test("loadConfig() refuses impossible hosts and clients", async () => {
     ["__a.dyn.example", /letters, digits/],
     ["-a.example", /letters, digits/],
   ];
+  const prefixes: [string, RegExp][] = [
+    ['"::1"', /expected \{ length = 64, hosts = .* got a string/],
+    ["64", /expected .* got a number/],
+    ['["::1"]', /expected .* got a list/],
+    [`{ ${NAS} }`, /length is missing: expected/],
+    ["{ length = 64 }", /hosts is missing: expected/],
+    [`{ length = "64", ${NAS} }`, /length: expected a whole number from 1 to 128, got a string/],
+    [`{ length = 0, ${NAS} }`, /length: .*from 1 to 128, got 0/],
+    [`{ length = 129, ${NAS} }`, /length: .*from 1 to 128, got 129/],
+    [`{ length = 64.5, ${NAS} }`, /length: .*got 64.5/],
+    [`{ length = 64, ${NAS}, ttl = 5 }`, /expected .* and nothing else in it/],
+    ["{ length = 64, hosts = {} }", /hosts: expected .* got an empty table/],
+    ['{ length = 64, hosts = "nas.dyn.example" }', /hosts: expected .* got a string/],
+    ['{ length = 64, hosts = ["nas.dyn.example"] }', /hosts: expected .* got a list/],
+    [
+      '{ length = 64, hosts = { nas.dyn.example = "::1" } }',
+      /hosts, number 1: a name with a dot needs quotes/,
+    ],
+    ...hosts.filter(([host]) => !host.includes("\\")).map(([host, said]): [string, RegExp] => [
+      `{ length = 64, hosts = { "${host}" = "::1" } }`,
+      new RegExp(`hosts, number 1: .*${said.source}`),
+    ]),
+    [
+      '{ length = 64, hosts = { "nas.dyn.example" = 1 } }',
+      /hosts, number 1: expected "HOST" = .*got a number/,
+    ],
+    [
+      '{ length = 64, hosts = { "nas.dyn.example" = "1" } }',
+      /hosts, number 1: expected an interface id/,
+    ],
+    [
+      '{ length = 64, hosts = { "nas.dyn.example" = "::1/64" } }',
+      /hosts, number 1: expected an interface id/,
+    ],
+    [
+      '{ length = 64, hosts = { "nas.dyn.example" = "192.0.2.1" } }',
+      /hosts, number 1: expected an interface id/,
+    ],
+    [
+      '{ length = 64, hosts = { "nas.dyn.example" = "eui64:1" } }',
+      /hosts, number 1: expected an interface id/,
+    ],
+    [
+      '{ length = 64, hosts = { "nas.dyn.example" = "::1:0:0:0:1" } }',
+      /hosts, number 1: the interface id has bits among the first 64, which the prefix has: leave/,
+    ],
+    ['{ length = 128, hosts = { "nas.dyn.example" = "::1" } }', /hosts, number 1: .* first 128/],
+    [
+      '{ length = 65, hosts = { "n.dyn.example" = "eui64:80-00-00-00-00-01" } }',
+      /hosts, number 1: .* first 65/,
+    ],
+    [
+      '{ length = 64, hosts = { "nas.dyn.example" = "::1", "NAS.dyn.example." = "::2" } }',
+      /hosts, number 2: this host is listed twice/,
+    ],
+    [
+      '{ length = 64, hosts = { "A.dyn.example" = "::1" } }',
+      /hosts, number 1: .* is one of the client's own as well/,
+    ],
+  ];
   const clients: [string, RegExp][] = [
     ...hosts.flatMap(([host, said]): [string, RegExp][] => [
       [`"abc" = "${host}"`, said],
@@ -410,6 +474,15 @@ Deno.test("loadConfig() refuses impossible hosts and clients", async () => {
     ['"abc" = { host = "a.dyn.example", address = "Request" }', /address: expected .* another/],
     ['"abc" = { host = "a.dyn.example", address = true }', /address: expected .*, got true/],
     ['"abc" = { networks = ["::1"] }', /host is missing/],
+    ...prefixes.map(([prefix, said]): [string, RegExp] => [
+      `"abc" = { host = "a.dyn.example", prefix = ${prefix} }`,
+      new RegExp(`prefix: ${said.source}`),
+    ]),
+    [
+      `"abc" = { host = "a.dyn.example", families = ["ipv4"], prefix = { length = 64, ${NAS} } }`,
+      /prefix: the client's families have no ipv6/,
+    ],
+    [`"abc" = { prefix = { length = 64, ${NAS} } }`, /host is missing/],
     ['abc.def = "a.dyn.example"', /a key with a dot needs quotes/],
     ['"" = "a.dyn.example"', /the key is empty/],
     ['"?" = "a.dyn.example"', /the key is empty/],
@@ -450,6 +523,41 @@ Deno.test("loadConfig() reads what a client may do, if something narrows it down
   }
   assertEquals(clients.find("plain")?.limits, undefined);
   assertEquals(clients.find("a.b")?.limits, { family: 4, isPublicOnly: true });
+});
+
+Deno.test("loadConfig() reads the hosts behind a client's router", async () => {
+  const inline = `"k1" = { host = "a.dyn.example", ttl = 7, address = "request", prefix = ` +
+    '{ length = 56, hosts = { "nas.dyn.example" = "::5:0:0:0:42", ' +
+    '"*.nas.dyn.example" = "eui64:52:54:00:12:34:56" } } }';
+  const tables = `[clients.k2]
+host = "b.dyn.example"
+networks = ["::/0"]
+[clients.k2.prefix]
+length = 64
+[clients.k2.prefix.hosts]
+"NAS.dyn.example." = "::1"`;
+  const { clients, prefixClients } = await load(
+    `http = "8080"\nttl = 9\n[clients]\n${inline}\nk3 = "c.dyn.example"\n${tables}\n`,
+  );
+  const ofHost = ({ name, ttl, id }: { name: string; ttl: number; id: readonly number[] }) =>
+    `${name} ${ttl} ${id.map((part) => part.toString(16)).join(":")}`;
+  const found = ["k1", "k2", "k3"].map((key) => {
+    const { prefix } = clients.find(key)!;
+    return prefix && [prefix.length, ...prefix.hosts.map(ofHost)];
+  });
+  assertEquals(found, [
+    [
+      56,
+      "nas.dyn.example 7 0:0:0:5:0:0:0:42",
+      "*.nas.dyn.example 7 0:0:0:0:5054:ff:fe12:3456",
+    ],
+    [64, "nas.dyn.example 9 0:0:0:0:0:0:0:1"],
+    undefined,
+  ]);
+  assertEquals(prefixClients.map(({ line, address }) => [line, address]), [
+    [4, "request"],
+    [6, undefined],
+  ]);
 });
 
 Deno.test("loadConfig() refuses two clients with one key", async () => {
@@ -643,6 +751,11 @@ Deno.test("loadConfig() never repeats a client's key or host", async () => {
     `"${KEY}" = { host = "${HOST}", networks = ["${KEY}"], families = ["${KEY}"] }`,
     `"${KEY}" = { host = "${HOST}", private = "${KEY}" }`,
     `"${KEY}" = { host = "${HOST}", address = "${KEY}" }`,
+    `"${KEY}" = { host = "${HOST}", prefix = "${KEY}" }`,
+    `"${KEY}" = { host = "${HOST}", prefix = { "${KEY}" = 64 } }`,
+    `"${KEY}" = { host = "${HOST}", prefix = { length = "${KEY}", hosts = "${KEY}" } }`,
+    `"${KEY}" = { host = "${HOST}", prefix = { length = 64, hosts = { "${KEY}" = "::1" } } }`,
+    `"${KEY}" = { host = "a.${HOST}", prefix = { length = 64, hosts = { "${HOST}" = "${KEY}" } } }`,
     `"${KEY}" = "${HOST}:53"`,
     `"${KEY}" = "${HOST}\\nserver evil"`,
     `"${KEY}" = "qqqhost"`,
@@ -672,7 +785,8 @@ Deno.test("loadConfig() has a Config or faults without secrets for any text", as
   const seed = Date.now() >>> 0;
   const below = belowFrom(seed);
   const good = `ttl = 30\nhttp = "8080"\n[clients]\n"${KEY}" = "${HOST}"\n` +
-    `"x${KEY}" = ["a${HOST}", '${HOST}']\n"y${KEY}" = { host = "${HOST}", ttl = 5 }\n`;
+    `"x${KEY}" = ["a${HOST}", '${HOST}']\n"y${KEY}" = { host = "${HOST}", ttl = 5 }\n` +
+    `"z${KEY}" = { host = "z${HOST}", prefix = { length = 64, hosts = { "n${HOST}" = "::1" } } }\n`;
   const odd = ['"', "'", "[", "]", "{", "}", "=", "#", "\n", "\\", ".", ",", "\0", "é", "/", "?"];
   for (let i = 0; i < 1500; i++) {
     let text = good;

@@ -21,7 +21,7 @@ export class FakeNameserver implements Pick<Nsupdate, "ask" | "set"> {
   readonly zones = new Map<string, Map<string, string>>();
   readonly refused = new Set<string>();
   readonly aliases = new Set<string>();
-  /** Zones, or "*", that give no answer. */
+  /** Zones, names whose zones are not found, or "*", that give no answer. */
   readonly silent = new Set<string>();
   isGone = false;
   /** Milliseconds for the zone to be found, and as many for an answer. */
@@ -80,7 +80,9 @@ export class FakeNameserver implements Pick<Nsupdate, "ask" | "set"> {
     this.mostUnderWay = Math.max(this.mostUnderWay, ++this.underWay);
     try {
       if (this.isGone) return { kind: "unreachable", reason: "it is gone" };
-      if (this.silent.has("*")) return await this.#late(signal);
+      if (this.silent.has("*") || this.silent.has(records[0]!.name)) {
+        return await this.#late(signal);
+      }
       const found = zone ?? await this.#find(records[0]!.name, onZone);
       if (found === undefined) return elsewhere;
       if (this.silent.has(found)) {

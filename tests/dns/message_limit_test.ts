@@ -6,9 +6,10 @@ const ZONE = "dyn.example";
 /** How many records of such names go into the next message. */
 function fill(limit: MessageLimit, kind: "ask" | "set", length = 13): number {
   const fits = limit.next(kind);
-  const name = `${"h".repeat(length - ZONE.length - 1)}.${ZONE}`;
+  const record = { name: `${"h".repeat(length - ZONE.length - 1)}.${ZONE}`, type: "AAAA" } as const;
   let count = 0;
-  while (count < 2000 && fits({ name, type: "AAAA" }, ZONE)) count++;
+  while (count < 2000 && fits([record], ZONE)) count++;
+  assertEquals(limit.pause(kind, Array(count).fill(record), ZONE), 0);
   return count;
 }
 
@@ -47,7 +48,7 @@ Deno.test("messages that fit into UDP go without a pause", () => {
   const limit = new MessageLimit(() => 0);
   for (let i = 0; i < 10; i++) {
     const fits = limit.next("set");
-    assert(fits({ name: `a.${ZONE}`, type: "AAAA" }, ZONE));
+    assert(fits([{ name: `a.${ZONE}`, type: "AAAA" }], ZONE));
   }
   assertEquals(fill(limit, "set"), 500);
 });
@@ -57,8 +58,22 @@ Deno.test("one record always fits, however long its name and soon it comes", () 
   assertEquals(fill(limit, "set"), 500);
   const name = `${"a".repeat(60)}.`.repeat(3) + ZONE;
   const fits = limit.next("set");
-  assert(fits({ name, type: "AAAA" }, "example"));
-  assert(!fits({ name, type: "AAAA" }, "example"));
+  assert(fits([{ name, type: "AAAA" }], "example"));
+  assert(!fits([{ name, type: "AAAA" }], "example"));
+});
+
+Deno.test("records that go together are in one message, which waits if it is big", () => {
+  let now = 0;
+  const limit = new MessageLimit(() => now);
+  const household = Array(20).fill({ name: `h.${ZONE}`, type: "AAAA" } as const);
+  for (const [at, pause] of [[0, 0], [1, 3], [2, 6], [20, 0]] as const) {
+    now = at;
+    const fits = limit.next("set");
+    const taken = [fits(household, ZONE), fits(household, ZONE)];
+    const isAlone = pause > 0;
+    assertEquals([at, ...taken], [at, true, !isAlone]);
+    assertEquals(limit.pause("set", household, ZONE), pause);
+  }
 });
 
 Deno.test("of records with the shorter address there are more", () => {
@@ -66,7 +81,7 @@ Deno.test("of records with the shorter address there are more", () => {
   assertEquals(fill(limit, "set"), 500);
   const fits = limit.next("set");
   let count = 0;
-  while (fits({ name: `${count}.${ZONE}`, type: "A" }, ZONE)) count++;
+  while (fits([{ name: `${count}.${ZONE}`, type: "A" }], ZONE)) count++;
   // Of such a record there are 12 + 12 + 16 octets, and the 2 of its name.
   assertEquals(count, Math.floor(330 / 42));
 });

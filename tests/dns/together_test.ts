@@ -1,4 +1,4 @@
-/** Records of one name, which are set in one UPDATE. */
+/** Records that are set in one UPDATE: those of one name, or of one request in one zone. */
 
 import { assert, assertEquals } from "@std/assert";
 import { parseAddress } from "../../lib/address.ts";
@@ -28,7 +28,7 @@ interface World {
   time: FakeTime;
   server: FakeNameserver;
   updater: Updater;
-  set: (changes: readonly Change[]) => Promise<readonly Result[]>;
+  set: (changes: readonly Change[], belongTogether?: boolean) => Promise<readonly Result[]>;
   /** The sets since it was called last, each with how many records it had. */
   sets: () => number[];
 }
@@ -54,11 +54,18 @@ async function withWorld(
       seen = server.messages.length;
       return fresh.map(({ records }) => records.length);
     };
-    await body({ time, server, updater, sets, set: async (changes) => await updater.set(changes) });
+    const set: World["set"] = async (...args) => await updater.set(...args);
+    await body({ time, server, updater, sets, set });
     await time.pass(60_000);
     assertEquals(server.underWay, 0, "a message is under way for ever");
   });
 }
+
+/** A router with both, and the hosts behind it with an IPv6 address each. */
+const household = (names: readonly string[], number: number): Change[] => [
+  ...both(HOST, number),
+  ...names.map((name, i) => change(name, `2001:db8:${number}::${i + 1}`)),
+];
 
 const nameserver = { endpoint: undefined, keyFile: undefined };
 const configured = new Zones([{ name: parseZoneName(ZONE), nameserver, ttl: 30 }]);
@@ -187,6 +194,148 @@ Deno.test("one that is on its way already is not waited for by the other", async
   }
 });
 
+for (const zones of [new Zones(), configured]) {
+  const how = zones === configured ? "of the configuration" : "that must be found";
+  for (const distance of [0, 20]) {
+    Deno.test(`a household goes in one UPDATE, ${distance} ms away in a zone ${how}`, async () => {
+      await withWorld(async ({ time, server, set, sets }) => {
+        server.distance = distance;
+        const names = [`nas.${ZONE}`, `nas.${HOST}`, ZONE, `a.b.c.${ZONE}`];
+        for (const pause of [0, 50, 200, 5000]) {
+          for (const number of [1, 2, 3]) {
+            const setting = set(household(names, 10 * number + pause % 7), true);
+            await time.pass(3000);
+            assertEquals([pause, number, new Set(await setting)], [pause, number, new Set(["OK"])]);
+            assertEquals([pause, number, sets()], [pause, number, [6]]);
+            await time.pass(pause);
+          }
+        }
+      }, { zones });
+    });
+  }
+
+  Deno.test(`who is refused goes apart from its household, in a zone ${how}`, async () => {
+    await withWorld(async ({ time, server, set, sets }) => {
+      const names = [`nas.${ZONE}`, `cam.${ZONE}`, `tv.${ZONE}`];
+      server.refused.add(`cam.${ZONE}`);
+      for (const number of [1, 2, 3]) {
+        const setting = set(household(names, number), true);
+        await time.pass(1000);
+        assertEquals(await setting, ["OK", "OK", "OK", "FAIL", "OK"]);
+        // At first it is looked for.
+        const made = sets();
+        if (number > 1) assertEquals(made.toSorted(), [1, 4]);
+        await time.pass(60_000);
+      }
+      server.refused.clear();
+      for (const expected of [[1, 4], [5]]) {
+        const setting = set(household(names, 5 + expected.length), true);
+        await time.pass(1000);
+        assertEquals(await setting, Array(5).fill("OK"));
+        assertEquals(sets().toSorted(), expected);
+      }
+    }, { zones });
+  });
+}
+
+Deno.test("a household in two zones: each zone's in one UPDATE, and none waits for the other", async () => {
+  await withWorld(async ({ time, server, set, sets }) => {
+    server.distance = 5;
+    const other = ["nas.silent.example", "cam.silent.example"];
+    const names = [`nas.${ZONE}`, ...other];
+    for (const number of [1, 2, 3]) {
+      const setting = set(household(names, number), true);
+      await time.pass(1000);
+      assertEquals(await setting, Array(5).fill("OK"));
+      // At first they are not known to be in one zone.
+      if (number > 1) assertEquals(sets().toSorted(), [2, 3]);
+      else sets();
+    }
+    server.silent.add("silent.example");
+    const setting = set(household(names, 4), true);
+    await time.pass(100);
+    assertEquals([server.lookUp(HOST), server.lookUp(`nas.${ZONE}`, "AAAA")], [
+      "192.0.2.4",
+      "2001:db8:4::1",
+    ]);
+    await time.pass(60_000);
+    assertEquals(await setting, ["OK", "OK", "OK", "FAIL", "FAIL"]);
+  });
+});
+
+Deno.test("who is in no zone, or in a silent one, does not take its household along", async () => {
+  const zoneFirst = ["nowhere.example", "silent.example"];
+  for (const zones of [new Zones(), configured]) {
+    for (const silent of [...zoneFirst, "nas.silent.example"]) {
+      await withWorld(async ({ time, server, set }) => {
+        await set(both(HOST, 1));
+        server.silent.add(silent);
+        const name = silent.startsWith("nas.") ? silent : `nas.${silent}`;
+        const setting = set(household([name], 2), true);
+        await time.pass(100);
+        // Whose zone is not known may be in theirs, and is waited for.
+        const early = zoneFirst.includes(silent) ? "192.0.2.2" : "192.0.2.1";
+        assertEquals([silent, server.lookUp(HOST)], [silent, early]);
+        await time.pass(60_000);
+        assertEquals([silent, await setting], [silent, ["OK", "OK", "FAIL"]]);
+        assertEquals([silent, server.lookUp(HOST)], [silent, "192.0.2.2"]);
+      }, { zones });
+    }
+  }
+});
+
+Deno.test("households that are changed at once have one UPDATE each, or one together", async () => {
+  await withWorld(async ({ time, server, set }) => {
+    const homes = Array.from({ length: 100 }, (_, home) => {
+      const names = Array.from({ length: 3 + home % 30 }, (_, i) => `h${i}.home${home}.${ZONE}`);
+      return (number: number) =>
+        household(names, number).map((change) =>
+          change.name === HOST ? { ...change, name: parseHostname(`home${home}.${ZONE}`) } : change
+        );
+    });
+    for (const number of [1, 2]) {
+      const settings = homes.map(async (home, i) => {
+        await new Promise((resolve) => setTimeout(resolve, i % 7));
+        return await set(home(number), true);
+      });
+      await time.pass(5000);
+      assertEquals(new Set((await Promise.all(settings)).flat()), new Set(["OK"]));
+    }
+    for (const [home] of homes.entries()) {
+      const own = server.messages.filter(({ kind, records }) =>
+        kind === "set" && records.some((record) => record.includes(`home${home}.`))
+      );
+      assertEquals([home, own.length], [home, 2]);
+    }
+  }, { zones: configured });
+});
+
+Deno.test("a household that is too big for one UPDATE goes in several", async () => {
+  await withWorld(async ({ time, server, set, sets }) => {
+    server.distance = 5;
+    const setting = set(household(Array.from({ length: 700 }, (_, i) => `h${i}.${ZONE}`), 1), true);
+    await time.pass(20_000);
+    assertEquals(new Set(await setting), new Set(["OK"]));
+    assertEquals(sets().toSorted(), [202, 500]);
+  }, { zones: configured });
+});
+
+Deno.test("who is new in a household goes in one UPDATE with it", async () => {
+  for (const zones of [new Zones(), configured]) {
+    await withWorld(async ({ time, set, sets }) => {
+      const names = [`nas.${ZONE}`, `tv.${HOST}`];
+      for (const number of [0, 1, 2]) {
+        const setting = set(household(names.slice(0, number), number), true);
+        await time.pass(1000);
+        assertEquals(new Set(await setting), new Set(["OK"]));
+        assertEquals([number, sets()], [number, [2 + number]]);
+      }
+    }, { zones });
+  }
+});
+
+const OTHERS = [`nas.${ZONE}`, ZONE, "x.silent.example", "x.nowhere.example"];
+
 Deno.test("random requests for both and for either, and faults: all are answered, and the last is true", async () => {
   const seed = Date.now() >>> 0;
   const below = belowFrom(seed);
@@ -204,24 +353,25 @@ Deno.test("random requests for both and for either, and faults: all are answered
       for (let i = 0; i < 60; i++) {
         const name = [
           HOST,
-          `nas.${ZONE}`,
-          ZONE,
-          "x.silent.example",
-          "x.nowhere.example",
+          ...OTHERS,
         ][below(5)]!;
         const all = both(name, 1 + below(3)).map((change) =>
           below(8) === 0 ? { ...change, address: undefined } : change
         );
-        const changes = below(3) === 0 ? [all[below(2)]!] : all;
+        const some = below(3) === 0 ? [all[below(2)]!] : all;
+        const others = household(OTHERS, 1 + below(3)).slice(2)
+          .filter((change) => change.name !== name && below(2) === 0);
+        const isHousehold = below(3) === 0;
+        const changes = isHousehold ? [...some, ...others] : some;
         unanswered++;
-        void set(changes).then((results) => {
+        void set(changes, isHousehold).then((results) => {
           unanswered--;
           assertEquals(results.length, changes.length);
         });
         if (below(8) === 0) server.isGone = !server.isGone;
         if (below(8) === 0) server.refused.add(name);
         if (below(4) === 0) server.refused.clear();
-        if (below(8) === 0) server.silent.add(["*", ZONE, "silent.example"][below(3)]!);
+        if (below(8) === 0) server.silent.add(["*", ZONE, "silent.example", name][below(4)]!);
         if (below(3) === 0) server.silent.clear();
         if (below(10) === 0) server.zones.get(ZONE)!.delete(`${HOST} A`);
         await time.pass([0, 0, 1, 30, 150, 2500][below(6)]!);

@@ -42,6 +42,7 @@ Deno.test("sftdyn.toml.example with everything uncommented serves its clients", 
         ["keyofthehomerouter", "router"],
         ["keyoftheoffice", "office"],
         ["keyofarouterthatsays", "says"],
+        ["keyofarouterwithaprefix", "lan"],
         ["key:of:a:file", "file"],
       ];
       for (const [key, ...hosts] of keys) {
@@ -60,6 +61,14 @@ Deno.test("sftdyn.toml.example with everything uncommented serves its clients", 
         );
       }
       const says = "keyofarouterthatsays";
+      const prefix = "keyofarouterwithaprefix?myip=192.0.2.1&ip6lanprefix=2001:db8:1:ef00::/64";
+      assertEquals(await curl(...from, `${url}/${prefix}`), "200 OK");
+      for (
+        const [host, id] of [["nas", "1a2b:3c4d:5e6f:7890"], ["cam", "5054:ff:fe12:3456"]]
+      ) {
+        const expected = [`2001:db8:1:ef00:${id}`];
+        assertEquals(await named.dig(`${host}.dyn.sft.mx`, "AAAA"), expected);
+      }
       const query = "myip=192.0.2.1&myipv6=2001:db8::1";
       assertEquals(await curl(...from, `${url}/${says}?${query}`), "200 OK");
       assertEquals(await named.dig("says.dyn.sft.mx", "AAAA"), ["2001:db8::1"]);

@@ -19,13 +19,15 @@ export interface Served {
 /**
  * @param config its settings, and its clients with their header
  * @param more where it serves HTTP, too
+ * @param zones those of the BIND
  */
 export async function withServed(
   config: string,
   body: (served: Served) => Promise<void>,
   more: string[] = [],
+  zones = ["dyn.example"],
 ): Promise<void> {
-  const named = await startNamed();
+  const named = await startNamed({ zones });
   try {
     await withFolder(async (folder) => {
       await makeCertificate(folder);

@@ -8,6 +8,7 @@ import { parseHostname } from "../../lib/hostname.ts";
 import { createHandler } from "../../lib/http/handler.ts";
 import type { HookedOptions } from "../../lib/http/hooked.ts";
 import { createLog } from "../../lib/log.ts";
+import { parseInterfaceId } from "../../lib/prefix.ts";
 import { basic } from "./ask.ts";
 
 type Own = Partial<Pick<HookedOptions["hooks"], HookName>>;
@@ -18,12 +19,20 @@ interface Setup {
   known?: string[];
   /** From where alone the key is taken. */
   networks?: string[];
+  /** Whether b.dyn.example is behind the client's router. */
+  hasPrefix?: boolean;
 }
 
-function setup({ own, known = [], networks }: Setup) {
-  const clients = new Clients();
+function setup({ own, known = [], networks, hasPrefix = false }: Setup) {
+  const clients = new Clients(() => 77);
   clients.add(digest("k"), {
     hosts: [{ name: parseHostname("a.dyn.example"), ttl: 30 }],
+    prefix: hasPrefix
+      ? {
+        length: 64,
+        hosts: [{ name: parseHostname("b.dyn.example"), id: parseInterfaceId("::b") }],
+      }
+      : undefined,
     limits: networks && { networks: networks.map((text) => parseNetwork(text)!) },
   });
   const updates: string[] = [];
@@ -31,8 +40,9 @@ function setup({ own, known = [], networks }: Setup) {
   const handler = createHandler({
     clients,
     updater: {
-      set: (changes) => {
+      set: (changes, belongTogether) => {
         updates.push(...changes.map(changeText));
+        assertEquals(belongTogether, changes.some(({ ttl }) => ttl === 77) && hasPrefix);
         return Promise.resolve(changes.map(() => "OK"));
       },
     },
@@ -152,6 +162,18 @@ Deno.test("nsupdateCommands is asked only for what is not so already", async () 
   assertEquals(updates, [
     "a.dyn.example 77 203.0.113.7",
     "b.dyn.example 77 203.0.113.7 add b.dyn.example",
+  ]);
+});
+
+Deno.test("nsupdateCommands is asked for hosts behind the client's router, too", async () => {
+  const { answer, updates } = setup({
+    own: { nsupdateCommands: (host, address) => Promise.resolve([`add ${host} ${address}`]) },
+    hasPrefix: true,
+  });
+  assertEquals(await answer("/k", { from: "2001:db8::7" }), "200 OK");
+  assertEquals(updates, [
+    "a.dyn.example 30 2001:db8::7 add a.dyn.example 2001:db8::7",
+    "b.dyn.example 77 2001:db8::b add b.dyn.example 2001:db8::b",
   ]);
 });
 

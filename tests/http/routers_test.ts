@@ -1,7 +1,9 @@
 /** What routers and clients send, octet by octet, and what each takes for success. */
 
 import { assert, assertEquals } from "@std/assert";
+import { parseHostname } from "../../lib/hostname.ts";
 import { parseHead } from "../../lib/http/request_head.ts";
+import { parseInterfaceId } from "../../lib/prefix.ts";
 import { asker, basic } from "./ask.ts";
 
 const KEY = "4a41c3a8c4b4e58dbbb6ab1ac0ad65ce37b8ad51";
@@ -13,6 +15,8 @@ interface Row {
   who: string;
   /** The lines of the head. */
   head: string[];
+  /** Whether there is a host behind it. */
+  prefix?: true;
   changes: string[];
   /** Whether it is content, as its own source or manual has it. */
   accepts: (status: number, body: string) => boolean;
@@ -73,6 +77,34 @@ const ROWS: Row[] = [
       "User-Agent: Fritz!Box DDNS/1.0.1",
     ],
     changes: ["home A 198.51.100.4", "home AAAA 2001:db8:1:ef00::1"],
+    accepts: fritzBox,
+  },
+  {
+    who: "FRITZ!Box with its prefix in the URL, and hosts behind it",
+    head: [
+      `GET /${KEY}?myip=198.51.100.4&myipv6=2001:db8:1:ee00::1&ip6lanprefix=2001:db8:1:ef00::/64 HTTP/1.1`,
+      "Host: dyn.example:4443",
+      "User-Agent: Fritz!Box DDNS/1.0.1",
+      "Connection: close",
+    ],
+    prefix: true,
+    changes: [
+      "home A 198.51.100.4",
+      "home AAAA 2001:db8:1:ee00::1",
+      "tv AAAA 2001:db8:1:ef00:1a2b:3c4d:5e6f:7890",
+    ],
+    accepts: fritzBox,
+  },
+  {
+    who: "FRITZ!Box without IPv6, and hosts behind it",
+    head: [
+      `GET /${KEY}?myip=198.51.100.4&myipv6=&ip6lanprefix= HTTP/1.1`,
+      "Host: dyn.example:4443",
+      "User-Agent: Fritz!Box DDNS/1.0.1",
+      "Connection: close",
+    ],
+    prefix: true,
+    changes: ["home A 198.51.100.4"],
     accepts: fritzBox,
   },
   {
@@ -295,7 +327,15 @@ const ROWS: Row[] = [
   },
 ];
 
-for (const { who, head, changes, accepts } of ROWS) {
+const PREFIX = {
+  length: 64,
+  hosts: [{
+    name: parseHostname("tv.dyn.example"),
+    id: parseInterfaceId("::1a2b:3c4d:5e6f:7890"),
+  }],
+};
+
+for (const { who, head, prefix, changes, accepts } of ROWS) {
   Deno.test(`${who}: it gets what it takes for success, first and again`, async () => {
     for (const result of ["OK", "UPTODATE"] as const) {
       const ask = asker({
@@ -303,11 +343,12 @@ for (const { who, head, changes, accepts } of ROWS) {
           [KEY]: {
             hosts: ["home", "nas"].slice(0, changes.some((c) => /^nas/.test(c)) ? 2 : 1),
             address: "request",
+            prefix: prefix && PREFIX,
           },
           [PLAIN_KEY]: { hosts: ["plain"] },
         },
         paths: ["/nic/update"],
-        results: { home: result, nas: result, plain: result },
+        results: { home: result, nas: result, plain: result, tv: result },
       });
       const octets = new TextEncoder().encode(`${head.join("\r\n")}\r\n\r\n`);
       const request = parseHead(octets);
