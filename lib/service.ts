@@ -9,13 +9,17 @@ import { count } from "./count.ts";
 import { delay } from "./delay.ts";
 import { Hooks, HooksError } from "./hooks/hooks.ts";
 import { createHandler, type Handler } from "./http/handler.ts";
-import { listen, type Wanted } from "./http/listener.ts";
+import { listen, type Listeners, type Wanted } from "./http/listener.ts";
 import type { Log } from "./log.ts";
 import { inSlices } from "./slices.ts";
+import { createStatus } from "./status/status.ts";
+import { Watch } from "./status/watch.ts";
 import { Updaters, type UpdatersSettings } from "./dns/updaters.ts";
 import { errorMessage } from "./error_message.ts";
 
 export interface ServiceOptions {
+  /** Of sftdyn. */
+  version: string;
   /** Reads the configuration and all files that it names; throws ConfigError. */
   load: () => Promise<Config>;
   log: Log;
@@ -49,6 +53,7 @@ const CLIENTS_INTERVAL = 1000;
  */
 export async function startService(
   {
+    version,
     load,
     log,
     certificateInterval = CERTIFICATE_INTERVAL,
@@ -58,11 +63,20 @@ export async function startService(
   let config = await load();
   let hooks = await loadHooks(config, log);
   warnOf(config, log);
-  const updaters = new Updaters({ ...updatersSettings(config), log });
+  const watch = new Watch();
+  watch.apply(config);
+  const updaters = new Updaters({ ...updatersSettings(config), log, watch });
   let handler = handlerFor(config);
-  const listeners = await listen({
+  const listeners: Listeners = await listen({
     ...wanted(config),
     handler: (request, connection) => handler(request, connection),
+    statusHandler: createStatus({
+      version,
+      config: () => config,
+      watch,
+      updaters,
+      connections: () => listeners.connections,
+    }),
     log,
   }).catch((error) => {
     hooks?.close();
@@ -77,6 +91,7 @@ export async function startService(
       dyndns2,
       updater: updaters,
       log,
+      observer: watch.observer,
       hooked: hooks && { hooks, ttlOf, isKnown: (change) => updaters.isKnown(change) },
     });
   }
@@ -110,6 +125,7 @@ export async function startService(
     await inSlices(updaters.reconfigure(updatersSettings(next), next.clients.names(), () => {
       if (hooks !== nextHooks) hooks?.retire();
       hooks = nextHooks;
+      watch.apply(next);
       handler = handlerFor(next);
       config = next;
     }));
@@ -188,8 +204,9 @@ function updatersSettings(config: Config): UpdatersSettings {
 
 /** Where to listen, and for whom. */
 function wanted(config: Config): Wanted {
-  const { http, https, certificate, trustedProxies, maxConnections } = config;
-  return { http, https, certificate, trustedProxies, maxConnections };
+  const { http, https, status, certificate, trustedProxies, maxConnections } = config;
+  const statusEndpoints = status?.endpoints ?? [];
+  return { http, https, status: statusEndpoints, certificate, trustedProxies, maxConnections };
 }
 
 function warnOf({ file, clients, hooks }: Config, log: Log): void {

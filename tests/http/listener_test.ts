@@ -36,11 +36,12 @@ Deno.test.afterAll(() => Deno.remove(folder, { recursive: true }));
 interface Start {
   http?: Endpoint[];
   https?: Endpoint[];
+  status?: Endpoint[];
   handler?: Handler;
   certificate?: Certificate;
 }
 
-const SETTINGS = { trustedProxies: [], maxConnections: 1000 };
+const SETTINGS = { status: [], trustedProxies: [], maxConnections: 1000 };
 
 const peerAddress: Handler = (_, from) => ({ status: 200, body: `peer ${from}` });
 
@@ -55,6 +56,7 @@ function start(options: Start): { starting: Promise<Listeners>; lines: string[] 
     http: [],
     https: [],
     handler: peerAddress,
+    statusHandler: () => ({ status: 200, body: "status" }),
     certificate,
     log,
     ...SETTINGS,
