@@ -24,6 +24,11 @@ export class ClientWatch {
     this.#fault = new StayingFault(onFault);
   }
 
+  /** What is wrong with the files, so that the clients from before are used. */
+  get fault(): string | undefined {
+    return this.#fault.message;
+  }
+
   /** What the files hold, if that is not `current`, and nothing is wrong with it. */
   async poll(current: ClientFiles): Promise<ClientFiles | undefined> {
     const version = await versionsOf(current.paths, this.#stat);

@@ -5,13 +5,12 @@ import { delay as realDelay } from "../delay.ts";
 export interface KeptOptions {
   /** Milliseconds that it is kept at least. */
   least?: number;
+  /** For each millisecond that it took, it is kept for so many: 9, so that it takes a tenth of the time. */
+  rest?: number;
   /** Milliseconds, of a clock that nobody sets. */
   now?: () => number;
   delay?: (ms: number) => Promise<unknown>;
 }
-
-/** For each millisecond that it took, it is kept for so many: a tenth of the time goes into it at most. */
-const REST = 9;
 
 /** Found out once for all who ask at a time, and kept for a while. */
 export class Kept<T> {
@@ -21,15 +20,15 @@ export class Kept<T> {
 
   constructor(
     find: () => Promise<T>,
-    { least = 0, now = () => performance.now(), delay = realDelay }: KeptOptions = {},
+    { least = 0, rest = 9, now = () => performance.now(), delay = realDelay }: KeptOptions = {},
   ) {
     this.#find = find;
-    this.#options = { least, now, delay };
+    this.#options = { least, rest, now, delay };
   }
 
   get(): Promise<T> {
     if (this.#value !== undefined) return this.#value;
-    const { least, now, delay } = this.#options;
+    const { least, rest, now, delay } = this.#options;
     const startedAt = now();
     const value = this.#find();
     this.#value = value;
@@ -37,12 +36,7 @@ export class Kept<T> {
     const forget = () => {
       if (this.#value === value) this.#value = undefined;
     };
-    value.then(() => delay(Math.max(least, REST * (now() - startedAt))).then(forget), forget);
+    value.then(() => delay(Math.max(least, rest * (now() - startedAt))).then(forget), forget);
     return value;
-  }
-
-  /** It is found out anew for whoever asks next. */
-  forget(): void {
-    this.#value = undefined;
   }
 }

@@ -14,6 +14,14 @@ export class LongText {
     if (this.#text.length >= PART) this.#encode();
   }
 
+  /** All of another, which is not to grow any more. */
+  append(other: LongText): void {
+    other.#encode();
+    this.#encode();
+    this.#parts.push(...other.#parts);
+    this.#length += other.#length;
+  }
+
   /** All of it in UTF-8. */
   bytes(): Uint8Array {
     this.#encode();
