@@ -61,7 +61,8 @@ function mayAsk(from: string, networks: readonly Network[]): boolean {
  */
 function isOurs(host: string | null): boolean {
   if (host === null) return true;
-  const [, name, inner] = /^(\[([^\]]*)\]|[^:]*)(?::\d*)?$/.exec(host) ?? [];
-  return name !== undefined && (!name.includes(".") || parseAddress(name) !== undefined) &&
-    (inner === undefined || parseAddress(inner) !== undefined);
+  const [, bracketed, name] = /^(?:\[([^\]]*)\]|([\w.-]+))(?::\d*)?$/.exec(host) ?? [];
+  const address = bracketed ?? name;
+  return name?.includes(".") === false ||
+    address !== undefined && parseAddress(address) !== undefined;
 }

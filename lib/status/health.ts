@@ -29,7 +29,7 @@ export interface HealthOptions {
 /** Milliseconds that a nameserver has to answer, where the configuration does not give it less. */
 const PATIENCE = 5000;
 /** Milliseconds for which what the nameservers said is believed. */
-const FRESH = 1000;
+const FRESH = 500;
 /** Nameservers at a time: to start a program takes all of Deno's attention. */
 const AT_ONCE = 4;
 
