@@ -90,7 +90,7 @@ async function explain(
 ): Promise<void> {
   const { AddrInUse, AddrNotAvailable, PermissionDenied } = Deno.errors;
   if (error instanceof AddrInUse) {
-    const holder = await holderOf(endpoint, certificate);
+    const holder = await holderOf(endpoint, scheme === "status" ? undefined : certificate);
     if (holder === "sftdyn") report.ok(`${name}: in use by a running sftdyn`);
     else if (holder === "unclear" && scheme === "https") {
       report.warning(
