@@ -42,7 +42,10 @@ export class ClientWatch {
     // What somebody is about to write may be half of it.
     if (!isSettled || version === this.#faulty) return undefined;
     const found = await current.again();
-    if (found.faultCount === 0) return found;
+    if (found.faultCount === 0) {
+      this.#fault.clear();
+      return found;
+    }
     // What could not be read may be readable next time, without having changed.
     this.#faulty = found.isUnreadable ? undefined : version;
     this.#fault.add(version, firstFault(found.faults, found.faultCount));

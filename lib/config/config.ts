@@ -245,7 +245,12 @@ class Loader {
     for (const value of values) {
       if (typeof value === "string" || typeof value === "number") {
         this.#faults.attempt(setting, () => endpoints.push(parseListen(`${value}`)));
-      } else this.#faults.of(setting, `expected a port, like 8080, got ${typeName(value)}`);
+      } else {
+        const example = name === "status"
+          ? 'an address and a port, like "127.0.0.1:9053"'
+          : "a port, like 8080";
+        this.#faults.of(setting, `expected ${example}, got ${typeName(value)}`);
+      }
     }
     return endpoints;
   }

@@ -44,7 +44,11 @@ export class Health {
       delay: realDelay,
       ...options,
     };
-    this.#nameservers = new Kept(() => this.#probeAll(), { least: FRESH, rest: 0 });
+    this.#nameservers = new Kept(() => this.#probeAll(), {
+      least: FRESH,
+      rest: 0,
+      delay: this.#options.delay,
+    });
   }
 
   /** A line each; empty if all is well. It takes twice PATIENCE at most. */
