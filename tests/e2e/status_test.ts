@@ -4,6 +4,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { freePort, type Named, startNamed } from "../../tools/named.ts";
 import { findProgram } from "../../tools/setup.ts";
 import { at } from "./hosts.ts";
+import { block } from "./readme.ts";
 import {
   curl,
   makeCertificate,
@@ -119,6 +120,9 @@ Deno.test("what has happened is in /metrics, which promtool finds nothing to say
     await Deno.writeTextFile(`${folder}/metrics`, metrics.slice("200 ".length));
     const checked = await run(["sh", "-c", 'promtool check metrics <"$0"', `${folder}/metrics`]);
     assertEquals(checked, { code: 0, stdout: "", stderr: "" });
+    await Deno.writeTextFile(`${folder}/prometheus.yml`, block("scrape_configs:"));
+    const scraped = await run(["promtool", "check", "config", `${folder}/prometheus.yml`]);
+    assertEquals(scraped.code, 0, scraped.stderr);
     for (
       const [sample, value] of [
         ['sftdyn_updates_total{result="ok"}', 3],
