@@ -68,7 +68,13 @@ async function withService(
     await Deno.copyFile(`${folder}/served.pem`, `${folder}/first.pem`);
     await write('"0.2.3.4" = "a.dyn.example"');
     const load = () => around(() => loadConfig(file));
-    const service = await startService({ load, log, certificateInterval, clientsInterval });
+    const service = await startService({
+      version: "9.8.7",
+      load,
+      log,
+      certificateInterval,
+      clientsInterval,
+    });
     try {
       await body({ service, folder, port, tlsPort, lines, logged, write });
     } finally {
@@ -100,13 +106,17 @@ Deno.test("startService() hands on why it cannot start", async () => {
   const log = createLog({ write: () => {} });
   const fault = new ConfigError(["what is wrong"]);
   const error = await assertRejects(
-    () => startService({ load: () => Promise.reject(fault), log }),
+    () => startService({ version: "9.8.7", load: () => Promise.reject(fault), log }),
     ConfigError,
   );
   assertEquals(error, fault);
   await withService({}, async ({ folder }) => {
     const load = () => loadConfig(`${folder}/sftdyn.toml`);
-    await assertRejects(() => startService({ load, log }), ListenError, "another program");
+    await assertRejects(
+      () => startService({ version: "9.8.7", load, log }),
+      ListenError,
+      "another program",
+    );
   });
 });
 
@@ -346,9 +356,16 @@ Deno.test("a service whose hooks are faulty does not start, nor leaves any if it
     const load = () => loadConfig(`${folder}/sftdyn.toml`);
     await write("", 'hooks = "hooks.js"');
     await Deno.writeTextFile(`${folder}/hooks.js`, "export const getHosts = 1;");
-    const faulty = await assertRejects(() => startService({ load, log }), ConfigError);
+    const faulty = await assertRejects(
+      () => startService({ version: "9.8.7", load, log }),
+      ConfigError,
+    );
     assertMatch(faulty.message, /"getHosts" is no hook, did you mean "getHost"\?$/);
     await Deno.writeTextFile(`${folder}/hooks.js`, "export const getHost = () => {};");
-    await assertRejects(() => startService({ load, log }), ListenError, "another program");
+    await assertRejects(
+      () => startService({ version: "9.8.7", load, log }),
+      ListenError,
+      "another program",
+    );
   });
 });
