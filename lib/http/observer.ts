@@ -30,12 +30,18 @@ export class Observer {
 
   /** A call was carried out. */
   updated(call: Call, results: readonly Result[]): void {
-    const { hosts, caller: { text } } = call;
+    const { hosts, prefixed = [], caller: { text } } = call;
     for (const result of results) this.#results[result]++;
     // As a rule.
-    if (hosts.length === 1) return this.#calls.called(hosts[0]!.name, text, results);
-    // Of each host there are as many, one host's after the other's.
-    const each = results.length / hosts.length;
+    if (hosts.length === 1 && prefixed.length === 0) {
+      return this.#calls.called(hosts[0]!.name, text, results);
+    }
+    // Of each host there are as many, one host's after the other's; then those behind the router.
+    const own = results.length - prefixed.length;
+    for (const [i, { name }] of prefixed.entries()) {
+      this.#calls.called(name, text, [results[own + i]!]);
+    }
+    const each = own / hosts.length;
     for (const [i, { name }] of hosts.entries()) {
       this.#calls.called(name, text, results.slice(i * each, (i + 1) * each));
     }

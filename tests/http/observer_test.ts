@@ -5,6 +5,7 @@ import type { Result } from "../../lib/dns/updater.ts";
 import { parseHostname } from "../../lib/hostname.ts";
 import { createHandler } from "../../lib/http/handler.ts";
 import { Observer } from "../../lib/http/observer.ts";
+import { parseInterfaceId } from "../../lib/prefix.ts";
 import { createLog } from "../../lib/log.ts";
 
 const [a, b] = ["a.dyn.example", "b.dyn.example"].map(parseHostname) as [
@@ -17,6 +18,12 @@ async function after(...requests: [target: string, from?: string, password?: str
   const clients = new Clients();
   const hosts = [{ name: a, ttl: 30 }, { name: b, ttl: 30 }];
   clients.add(digest("both"), { hosts, address: "request" });
+  const nas = { name: b, ttl: 30, id: parseInterfaceId("::1") };
+  clients.add(digest("house"), {
+    hosts: hosts.slice(0, 1),
+    address: "request",
+    prefix: { length: 64, hosts: [nas] },
+  });
   clients.add(digest("one"), { hosts: hosts.slice(0, 1), limits: { family: 4 } });
   const calls = new Calls({ now: () => 5 });
   const observer = new Observer(calls);
@@ -84,6 +91,15 @@ Deno.test("every answer is counted, by protocol and status", async () => {
     "dyndns2 200 2",
   ]);
   assertEquals(calls.of(a)?.answer, "OK");
+});
+
+Deno.test("a host behind the router has called where the request brings a prefix", async () => {
+  const target = "/house?myip=192.0.2.9";
+  const household = await after([`${target}&prefix=2001:db8::/64`]);
+  assertEquals([household.calls.of(a)?.answer, household.calls.of(b)?.answer], ["OK", "BUSY"]);
+  assertEquals(household.results, [["OK", 1], ["BUSY", 1]]);
+  const without = await after([target]);
+  assertEquals([without.calls.of(a)?.answer, without.calls.of(b)], ["OK", undefined]);
 });
 
 Deno.test("over dyndns2 only the hosts that were asked for have called", async () => {
