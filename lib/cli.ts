@@ -35,7 +35,7 @@ export const HELP = `Usage:
   sftdyn [options] [CONF]              serve
   sftdyn check [options] [CONF]        check CONF and all that it needs
   sftdyn key [options] [HOST [CONF]]   make a key, as lines to append to CONF
-  sftdyn import CONF.py                turn the Python sftdyn's into a sftdyn.toml
+  sftdyn import CONF.py                print the Python sftdyn's as sftdyn.toml
 
 CONF is the configuration, ${DEFAULT_FILE} if not given.
 
@@ -46,7 +46,7 @@ Options (http to nskeyfile override the configuration):
   -k, --key FILE         its private key, PEM
       --nskeyfile FILE   the TSIG key for the nameserver
       --digest           key: only its digest for CONF, the key itself on stderr
-      --dyndns2          key: print what to type into a router that speaks dyndns2
+      --dyndns2          key: what to type into a router that speaks dyndns2
   -v, --verbose          log more
   -q, --quiet            log less: warnings and errors; twice: errors only
   -V, --version          print the version
