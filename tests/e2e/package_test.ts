@@ -247,8 +247,8 @@ async function story(machine: Machine, release: string): Promise<void> {
   await until("it answers all", isUnderLoad);
   await machine.done("kill $(cat load.pid)");
   const others = (await answers()).filter((answer) => !isWell(answer));
-  // curl could not connect; what it could is answered.
-  assertEquals(others.filter((answer) => answer !== "7 000"), []);
+  // curl could not connect, or to a port that was closed before sftdyn had accepted it.
+  assertEquals(others.filter((answer) => !/^(7|52|56) 000$/.test(answer)), []);
   const closed = others.length / RATE * 1000;
   console.log(`${release}: the upgrade refused connections for ${closed.toFixed(0)} ms`);
   assert(closed < 3000);
