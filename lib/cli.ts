@@ -33,26 +33,27 @@ export const DEFAULT_FILE = "/etc/sftdyn/sftdyn.toml";
 
 export const HELP = `Usage:
   sftdyn [options] [CONF]              serve
-  sftdyn check [options] [CONF]        check the configuration and all that it needs
-  sftdyn key [options] [HOST [CONF]]   make a new update key; the output may be appended to CONF
-  sftdyn import CONF.py                print the Python sftdyn's configuration as a sftdyn.toml
+  sftdyn check [options] [CONF]        check CONF and all that it needs
+  sftdyn key [options] [HOST [CONF]]   make a key, as lines to append to CONF
+  sftdyn import CONF.py                print the Python sftdyn's as sftdyn.toml
 
 CONF is the configuration, ${DEFAULT_FILE} if not given.
 
 Options (http to nskeyfile override the configuration):
-  -l, --http LISTEN      serve HTTP there: PORT, IP4:PORT or [IP6]:PORT (repeatable)
-  -s, --https LISTEN     serve HTTPS there (repeatable)
+  -l, --http LISTEN      serve HTTP: PORT, IP4:PORT or [IP6]:PORT (repeatable)
+  -s, --https LISTEN     serve HTTPS, likewise (repeatable)
   -c, --cert FILE        the certificate for HTTPS, PEM
   -k, --key FILE         its private key, PEM
       --nskeyfile FILE   the TSIG key for the nameserver
-      --digest           key: only the key's digest for CONF, the key itself on stderr
-      --dyndns2          with key: print what to type into a router that speaks dyndns2
+      --digest           key: only its digest for CONF, the key itself on stderr
+      --dyndns2          key: what to type into a router that speaks dyndns2
   -v, --verbose          log more
   -q, --quiet            log less: warnings and errors; twice: errors only
   -V, --version          print the version
   -h, --help             print this
 
-Exit status: 0 done, 1 could not run (check: errors found), 2 bad usage or configuration.
+Exit status: 0 done, 1 could not run (check: errors found), 2 bad usage or
+configuration.
 
 Example:
   $ sftdyn key host.dyn.example ./sftdyn.toml >> ./sftdyn.toml

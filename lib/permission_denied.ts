@@ -8,6 +8,8 @@ export interface PermissionDeniedOptions {
   user?: string | undefined;
   lstat?: (path: string) => Promise<unknown>;
   readLink?: (path: string) => Promise<string>;
+  /** The group, unless it is root's, whose members have a right to a path. */
+  groupWith?: (path: string, right: "r" | "x") => Promise<string | undefined>;
 }
 
 /** Says who may not read what, and the command that mends it. */
@@ -18,15 +20,34 @@ export async function permissionDenied(
     user = Deno.env.get("USER"),
     lstat = Deno.lstat,
     readLink = Deno.readLink,
+    groupWith = readGroupWith,
   }: PermissionDeniedOptions = {},
 ): Promise<string> {
   const { folder, file } = await obstacle(path, { lstat, readLink });
   const obstructive = folder ?? file;
   const who = user === undefined ? "this user" : `user ${user}`;
   const what = folder === undefined ? `read ${file}` : `enter ${folder}`;
-  const group = user ?? "GROUP", right = folder === undefined ? "r" : "x";
+  const right = folder === undefined ? "r" : "x";
+  const group = await groupWith(obstructive!, right);
+  // Another group of the file's would take it from those that it is for.
+  if (group !== undefined && group !== user) {
+    return `permission denied: ${who} may not ${what}, but group ${group} may: ` +
+      `usermod -aG ${group} ${user ?? "USER"}`;
+  }
   const name = quoted(obstructive!);
-  return `permission denied: ${who} may not ${what}: chgrp ${group} ${name} && chmod g+${right} ${name}`;
+  return `permission denied: ${who} may not ${what}: ` +
+    `chgrp ${user ?? "GROUP"} ${name} && chmod g+${right} ${name}`;
+}
+
+async function readGroupWith(path: string, right: "r" | "x"): Promise<string | undefined> {
+  try {
+    const { gid, mode } = await Deno.stat(path);
+    if (!gid || ((mode ?? 0) & (right === "r" ? 0o040 : 0o010)) === 0) return undefined;
+    const groups = await Deno.readTextFile("/etc/group");
+    return new RegExp(`^([^:]+):[^:]*:${gid}:`, "m").exec(groups)?.[1];
+  } catch {
+    return undefined;
+  }
 }
 
 interface Obstacle {

@@ -184,14 +184,14 @@ Deno.test("parseCommandLine() takes no option for the value of another", () => {
   assertThrows(() => parse("--http --https 4443"), UsageError);
 });
 
-Deno.test("HELP has every option, the default file and an example, in 100 columns", () => {
+Deno.test("HELP has every option, the default file and an example, in 80 columns", () => {
   for (const name of ["http", "https", "cert", "key", "nskeyfile", "verbose", "quiet", "version"]) {
     assertStringIncludes(HELP, `--${name} `);
   }
   assertStringIncludes(HELP, "--help");
   assertStringIncludes(HELP, DEFAULT_FILE);
   assertStringIncludes(HELP, "Example:\n  $ sftdyn ");
-  for (const line of HELP.split("\n")) assert(line.length <= 100 && line === line.trimEnd(), line);
+  for (const line of HELP.split("\n")) assert(line.length <= 80 && line === line.trimEnd(), line);
   // The commands of the example are good ones.
   for (const [, line] of HELP.matchAll(/\$ sftdyn (.*?)(?: >>.*)?$/gm)) parse(line!);
 });

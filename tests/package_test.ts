@@ -85,6 +85,22 @@ Deno.test("its configuration and fail2ban's files are the administrator's", opti
   });
 });
 
+Deno.test("what its README names is where that says", options, async () => {
+  await withPackage(async (deb, folder) => {
+    await said("dpkg-deb", "--extract", deb, `${folder}/root`);
+    const place = `${folder}/root/usr/share/doc/sftdyn`;
+    const readme = await Deno.readTextFile(`${place}/README.md`);
+    const names = [...readme.matchAll(/\]\(([\w./-]+)\)|\b(contrib\/[\w./-]*\w)/g)]
+      .map(([, link, path]) => link ?? path!);
+    assert(names.length > 5);
+    // The one is where man looks for it, the other is for those who have the source.
+    const elsewhere = ["contrib/sftdyn.8", "CONTRIBUTING.md"];
+    for (const name of new Set(names).difference(new Set(elsewhere))) {
+      assert(await Deno.stat(`${place}/${name}`).then(() => true, () => false), name);
+    }
+  });
+});
+
 for (const [target, architecture] of Object.entries(TARGETS)) {
   Deno.test(`a package for ${target} is for ${architecture}`, options, async () => {
     await withPackage(async (deb) => {

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { withFolder } from "./e2e/sftdyn.ts";
 import { permissionDenied } from "../lib/permission_denied.ts";
 
 /** A file system: what may not be looked at, and what links to where. */
@@ -45,4 +46,46 @@ Deno.test("permissionDenied() names the user, the file and the command that mend
       `permission denied: user bind may not ${expected}`,
     );
   }
+});
+
+Deno.test("permissionDenied() takes a file from no group that may read it", async () => {
+  const group = (name: string) => ({ ...files(["/root"]), groupWith: async () => await name });
+  assertEquals(
+    await permissionDenied("/etc/s.toml", { ...group("bind"), user: "alice" }),
+    "permission denied: user alice may not read /etc/s.toml, but group bind may: " +
+      "usermod -aG bind alice",
+  );
+  assertEquals(
+    await permissionDenied("/root/k", { ...group("admins"), user: "bind" }),
+    "permission denied: user bind may not enter /root, but group admins may: " +
+      "usermod -aG admins bind",
+  );
+  assertEquals(
+    await permissionDenied("/etc/s.toml", { ...group("bind"), user: "bind" }),
+    "permission denied: user bind may not read /etc/s.toml: " +
+      "chgrp bind /etc/s.toml && chmod g+r /etc/s.toml",
+  );
+});
+
+Deno.test({
+  name: "permissionDenied() finds a file's group where it has the right",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await withFolder(async (folder) => {
+      const file = `${folder}/key`;
+      await Deno.writeTextFile(file, "");
+      const [, name, gid] = /^(\w+):[^:]*:([1-9]\d*):/m.exec(
+        await Deno.readTextFile("/etc/group"),
+      )!;
+      const said = async (mode: number, group: number) => {
+        await Deno.chown(file, 0, group);
+        await Deno.chmod(file, mode);
+        return (await permissionDenied(file, { user: "alice" })).replace(/^.*?: .*?: /, "");
+      };
+      const chgrp = `chgrp alice ${file} && chmod g+r ${file}`;
+      assertEquals(await said(0o640, Number(gid)), `usermod -aG ${name} alice`);
+      assertEquals(await said(0o600, Number(gid)), chgrp);
+      assertEquals(await said(0o640, 0), chgrp);
+    });
+  },
 });

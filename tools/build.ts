@@ -11,6 +11,8 @@ import { testRuntime } from "./test_runtime.ts";
 /** What `--all` makes: what a release has. */
 export const TARGETS = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
 export const DIST = `${ROOT}/dist`;
+/** Where an executable is until it is whole: Deno removes what it then cannot make. */
+const UNFINISHED = `${DIST}/unfinished`;
 /** What an executable is made of. */
 const SOURCES = ["main.ts", "lib", "deno.json", "deno.lock", "tools/npm_std"];
 /** Embedded into the executable, which reads it for --version. */
@@ -30,18 +32,22 @@ async function main(args: string[]): Promise<number> {
     console.error("usage: deno task build [--target TARGET | --all | --test-runtime]");
     return 2;
   }
-  await Deno.mkdir(DIST, { recursive: true });
+  await Deno.mkdir(UNFINISHED, { recursive: true });
   const folder = await copySources(isTest);
   const targets = isAll ? TARGETS : [isOne ? target : undefined];
   const names: string[] = [];
   try {
     for (const target of targets) {
       const name = target === undefined ? "sftdyn" : `sftdyn-${target}`;
-      if (!await compile(folder, `${DIST}/${name}`, target, isTest)) return 1;
+      // Its name is in it.
+      const output = `${UNFINISHED}/${name}`;
+      if (!await compile(folder, output, target, isTest)) return 1;
+      await Deno.rename(output, `${DIST}/${name}`);
       names.push(name);
     }
   } finally {
     await Deno.remove(folder, { recursive: true });
+    await Deno.remove(UNFINISHED, { recursive: true });
   }
   await writeSums(names);
   return 0;

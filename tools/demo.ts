@@ -30,7 +30,8 @@ async function stop(code: number): Promise<never> {
 
 async function demo(keep: boolean): Promise<void> {
   await ensurePrograms(DEMO_PROGRAMS);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  // SIGHUP: its terminal was closed.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(signal, () => void stop(keep ? 0 : 130));
   }
   const flags = await stdFlags();
@@ -84,8 +85,10 @@ async function demo(keep: boolean): Promise<void> {
   console.log(`\n# yours to play with, until Ctrl-C:
 curl ${url}/${key}
 curl ${url6}/${key}
-curl --interface 127.0.0.3 ${url}/${key}
-curl --cacert ${folder}/cert.pem ${tls}/${key}
+curl --interface 127.0.0.3 \\
+    ${url}/${key}
+curl --cacert ${folder}/cert.pem \\
+    ${tls}/${key}
 dig @127.0.0.1 -p ${named.port} ${HOST} A`);
   await new Promise(() => {});
 }
@@ -153,11 +156,11 @@ async function startSftdyn(flags: string[], config: string): Promise<void> {
   heldLog = "";
 }
 
-/** Shows what sftdyn has logged meanwhile. */
+/** Shows what sftdyn has logged meanwhile, without the times. */
 function showLog(): void {
   const text = heldLog?.trimEnd() ?? "";
   if (text !== "") {
-    const lines = text.replace(/^/gm, "    ");
+    const lines = text.replace(/^(\S+Z )?/gm, "    ");
     console.log(hasColours ? coloured(lines, "dim") : lines);
   }
   if (heldLog !== undefined) heldLog = "";
@@ -173,13 +176,19 @@ function hasIpv6(): boolean {
 }
 
 async function curl(expected: string, ...args: string[]): Promise<void> {
-  console.log(`$ curl -sS ${args.join(" ")}`);
+  showCommand(`curl -sS ${args.join(" ")}`);
   show(await output("curl", "-sS", ...args), expected);
 }
 
 async function dig(named: Named, type: string, expected: string[]): Promise<void> {
-  console.log(`$ dig @127.0.0.1 -p ${named.port} +short ${HOST} ${type}`);
+  showCommand(`dig @127.0.0.1 -p ${named.port} +short ${HOST} ${type}`);
   show((await named.dig(HOST, type)).join("\n"), expected.join("\n"));
+}
+
+/** What does not fit into a terminal's line has its last word in the next. */
+function showCommand(command: string): void {
+  const line = `$ ${command}`;
+  console.log(line.length <= 80 ? line : line.replace(/ (?=\S+$)/, " \\\n    "));
 }
 
 /** A new part of the demo. */
@@ -199,7 +208,8 @@ try {
 } catch (error) {
   if (!(error instanceof Error)) throw error;
   if (exitCode === undefined) {
-    console.error(error instanceof SetupError ? error.message : `demo failed: ${error.message}`);
+    const message = error instanceof SetupError ? error.message : `demo failed: ${error.message}`;
+    console.error(hasColour(Deno.stderr) ? coloured(message, "red") : message);
   }
   await stop(1);
 }

@@ -19,23 +19,28 @@ const SCRIPTS = ["postinst", "prerm", "postrm"];
 
 /** What is installed as it is: where to, and from where. */
 const FILES: Record<string, string> = {
-  [CONFIGURATION]: "sftdyn.toml.example",
+  // The same in every version: at an upgrade, dpkg would ask each administrator about a new one.
+  [CONFIGURATION]: "contrib/debian/sftdyn.toml",
   "etc/fail2ban/filter.d/sftdyn.conf": "contrib/fail2ban/filter.d/sftdyn.conf",
   "usr/share/bash-completion/completions/sftdyn": "contrib/completions/sftdyn.bash",
   "usr/share/zsh/vendor-completions/_sftdyn": "contrib/completions/_sftdyn",
   "usr/share/fish/vendor_completions.d/sftdyn.fish": "contrib/completions/sftdyn.fish",
-  "usr/share/doc/sftdyn/README.md": "README.md",
-  "usr/share/doc/sftdyn/clients.md": "contrib/clients.md",
   "usr/share/doc/sftdyn/copyright": "contrib/debian/copyright",
-  "usr/share/doc/sftdyn/examples/sftdyn.toml.example": "sftdyn.toml.example",
-  "usr/share/doc/sftdyn/examples/hooks/clients-file.js": "contrib/hooks/clients-file.js",
-  "usr/share/doc/sftdyn/examples/hooks/web-service.js": "contrib/hooks/web-service.js",
-  "usr/share/doc/sftdyn/examples/hooks/txt-record.js": "contrib/hooks/txt-record.js",
-  "usr/share/doc/sftdyn/examples/hooks/sftdyn-hooks.d.ts": "contrib/hooks/sftdyn-hooks.d.ts",
-  "usr/share/doc/sftdyn/examples/sftdynupdate.service": "contrib/sftdynupdate.service",
-  "usr/share/doc/sftdyn/examples/sftdynupdate.timer": "contrib/sftdynupdate.timer",
   "usr/share/lintian/overrides/sftdyn": "contrib/debian/lintian-overrides",
 };
+/** What README.md names by paths that begin in its own folder, which is this one in the package. */
+const DOCUMENTATION = "usr/share/doc/sftdyn";
+const DOCUMENTS = [
+  "README.md",
+  "sftdyn.toml.example",
+  "contrib/clients.md",
+  "contrib/hooks/clients-file.js",
+  "contrib/hooks/sftdyn-hooks.d.ts",
+  "contrib/hooks/txt-record.js",
+  "contrib/hooks/web-service.js",
+  "contrib/sftdynupdate.service",
+  "contrib/sftdynupdate.timer",
+];
 
 export interface PackageOptions {
   /** The file. */
@@ -62,6 +67,13 @@ async function main(args: string[]): Promise<number> {
   }
   const executable = `${DIST}/${target === undefined ? "sftdyn" : `sftdyn-${target}`}`;
   try {
+    await Deno.stat(executable);
+  } catch {
+    const build = `deno task build${target === undefined ? "" : ` --target ${target}`}`;
+    console.error(`not packed: there is no ${executable}: \`${build}\` makes it`);
+    return 1;
+  }
+  try {
     if (!isTest && await isTestBuild(executable)) {
       console.error("not packed: it is an executable to test with; --test-runtime packs it");
       return 1;
@@ -75,8 +87,7 @@ async function main(args: string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    const hint = error instanceof Deno.errors.NotFound ? ": `deno task build` first" : "";
-    console.error(`not packed: ${error.message}${hint}`);
+    console.error(`not packed: ${error.message}`);
     return 1;
   }
 }
@@ -120,6 +131,7 @@ export async function makePackage(
     for (const [to, from] of Object.entries(FILES)) {
       await tree.add(to, await source(from), to === CONFIGURATION ? 0o640 : 0o644);
     }
+    for (const name of DOCUMENTS) await tree.add(`${DOCUMENTATION}/${name}`, await source(name));
     // It would ban at fail2ban's next start.
     const jail = await source("contrib/fail2ban/jail.d/sftdyn.conf");
     await tree.add(JAIL, jail.replace("enabled = true", "enabled = false"));
@@ -129,8 +141,8 @@ export async function makePackage(
     await tree.add("usr/share/man/man8/sftdyn.8.gz", gzip(await source("contrib/sftdyn.8")));
     const changelog = `sftdyn (${version}) unstable; urgency=medium\n\n` +
       `  * See NEWS.gz.\n\n -- ${maintainer}  ${mailDate(time)}\n`;
-    await tree.add("usr/share/doc/sftdyn/changelog.gz", gzip(changelog));
-    await tree.add("usr/share/doc/sftdyn/NEWS.gz", gzip(await source("CHANGELOG.md")));
+    await tree.add(`${DOCUMENTATION}/changelog.gz`, gzip(changelog));
+    await tree.add(`${DOCUMENTATION}/NEWS.gz`, gzip(await source("CHANGELOG.md")));
 
     const { conffiles, md5sums, size } = tree;
     await tree.add(
@@ -140,7 +152,7 @@ Version: ${version}
 Architecture: ${architecture}
 Maintainer: ${maintainer}
 Installed-Size: ${Math.ceil(size / 1024)}
-Depends: adduser, bind9-dnsutils, libc6 (>= 2.31), libgcc-s1
+Depends: adduser, bind9-dnsutils, libc6 (>= 2.31), libgcc-s1, procps
 Recommends: bind9
 Suggests: fail2ban
 Section: net

@@ -105,6 +105,25 @@ for (const scheme of SCHEMES) {
   });
 }
 
+Deno.test("curl from a crontab: the key is in a file of its user's, and in no command line", async () => {
+  await withServed(CONFIG, async (served) => {
+    const { folder, named } = served;
+    const sh = async (script: string) => {
+      const ran = await run(["sh", "-c", script], { env: { HOME: folder, no_proxy: "*" } });
+      assertEquals(ran, { code: 0, stdout: "", stderr: "" });
+    };
+    await sh(recipe(served, "https", "umask 077"));
+    assertEquals((await Deno.stat(`${folder}/.sftdyn.curl`)).mode! & 0o777, 0o600);
+    const line = /^\*\/10 \* \* \* \* (.*)$/m.exec(recipe(served, "https", "*/10 *"))![1]!;
+    assert(!line.includes(KEY) && !line.includes("https:"), line);
+    await sh(line);
+    assertEquals(await named.dig("home.dyn.example", "A"), ["127.0.0.1"]);
+    assertEquals(await named.dig("home.dyn.example", "AAAA"), []);
+    await sh(line.replace("-4", "-6"));
+    assertEquals(await named.dig("home.dyn.example", "AAAA"), ["::1"]);
+  });
+});
+
 /** Settings of every inadyn: it takes no address of this machine for a client's, else. */
 function inadynConf(served: Served, scheme: Scheme, ...words: string[]): string {
   const text = recipe(served, scheme, "custom home@dyn.example", ...words);
