@@ -85,8 +85,8 @@ test("each nameserver is asked about its first host, whichever answers it", asyn
   assertEquals(await health.faults(), []);
   assertEquals(asked, [
     "1: ? a.one.example A 5000",
-    "2: ? a.two.example AAAA 5000",
-    "3: ? a.three.example A 5000",
+    "2: two.example a.two.example AAAA 5000",
+    "3: three.example a.three.example A 5000",
   ]);
   assertEquals(await health.faults(), []);
   assertEquals([asked.length, open()], [3, 0]);
