@@ -46,6 +46,7 @@ export class Health {
       ...options,
     };
     this.#nameservers = new Kept(() => this.#probeAll(), {
+      of: this.#options.config,
       least: FRESH,
       rest: 0,
       delay: this.#options.delay,

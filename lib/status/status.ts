@@ -46,7 +46,7 @@ export function createStatus(options: StatusOptions): Handler {
   const report = (headers: Answer["headers"], make: (report: StatusReport) => Work<Uint8Array>) => {
     let faults: readonly string[] = [];
     let calls: Calls;
-    const made = new Kept(() => inSlices(reportOf(options, calls, faults, make)));
+    const made = new Kept(() => inSlices(reportOf(options, calls, faults, make)), { of: config });
     return async (): Promise<Answer> => {
       // They may be gone after a reload meanwhile.
       calls = watch.calls!;
@@ -55,7 +55,7 @@ export function createStatus(options: StatusOptions): Handler {
       return { status: STATUS_CODE.OK, body: await made.get(), headers };
     };
   };
-  const exposition = new Kept(() => inSlices(metricsOf(options, startedAt)));
+  const exposition = new Kept(() => inSlices(metricsOf(options, startedAt)), { of: config });
   return createStatusHandler({
     networks: () => config().status?.networks,
     paths: {

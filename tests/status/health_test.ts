@@ -44,16 +44,17 @@ function world(
   }
   const asked: string[] = [];
   let open = 0;
+  const all = {
+    nameserver: at(1),
+    zones: new Zones(),
+    timeout: 10_000,
+    clients,
+    https: [],
+    certificate: undefined,
+    ...config,
+  };
   const health = new Health({
-    config: () => ({
-      nameserver: at(1),
-      zones: new Zones(),
-      timeout: 10_000,
-      clients,
-      https: [],
-      certificate: undefined,
-      ...config,
-    }),
+    config: () => all,
     fileFaults: () => [],
     connect(nameserver, timeout) {
       open++;
