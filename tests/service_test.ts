@@ -149,6 +149,32 @@ Deno.test("reload() of what is the same leaves the listeners", async () => {
   });
 });
 
+Deno.test("reload() begins to tell who has called, goes on, and ends", async () => {
+  await withService({}, async (running) => {
+    const { service, write, lines } = running;
+    const port = freePort();
+    const calls = async () => {
+      const response = await fetch(`http://127.0.0.1:${port}/hosts.json`);
+      const { hosts, version } = await response.json();
+      return [version, ...hosts.map(({ host, answer }: Record<string, string>) => [host, answer])];
+    };
+    const client = '"0.2.3.4" = "a.dyn.example"';
+    await statusOf(running, "0.2.3.4");
+    await write(client, `status = "127.0.0.1:${port}"`);
+    await service.reload();
+    assertEquals(await calls(), ["9.8.7", ["a.dyn.example", null]]);
+    // There is no nameserver.
+    await statusOf(running, "0.2.3.4");
+    await write(`${client}\n"other" = "b.dyn.example"`, `status = "127.0.0.1:${port}"`);
+    await service.reload();
+    assertEquals(await calls(), ["9.8.7", ["b.dyn.example", null], ["a.dyn.example", "FAIL"]]);
+    await write(client);
+    await service.reload();
+    Deno.listen({ hostname: "127.0.0.1", port }).close();
+    assertEquals(lines.filter((line) => line.includes("listening on status")).length, 1);
+  });
+});
+
 Deno.test("reload() with a fault is one line, and all goes on", async () => {
   let fault: unknown;
   const around = (load: () => Promise<Config>) =>

@@ -25,6 +25,7 @@ const ON_EXECUTABLE = [
   "readme",
   "reload",
   "request_addresses",
+  "status",
   "systemd",
 ];
 

@@ -29,6 +29,8 @@ export interface FrontDoorOptions extends DoorSettings {
   /** Both are for what the network can cause at will: the first for what is refused. */
   warn: (problem: string) => void;
   complain: (problem: string) => void;
+  /** What warnings call the limit of connections. */
+  limit?: string;
   now?: () => number;
   delay?: (ms: number) => Promise<unknown>;
 }
@@ -118,12 +120,13 @@ export class FrontDoor {
     {
       trustedProxies,
       maxConnections,
+      limit = "max_connections",
       now = () => performance.now(),
       delay: wait = delay,
       ...options
     }: FrontDoorOptions,
   ) {
-    this.#options = { ...options, now, delay: wait };
+    this.#options = { ...options, limit, now, delay: wait };
     this.#settings = { trustedProxies, maxConnections };
     this.#strangers = new Visitors(maxConnections);
   }
@@ -214,14 +217,14 @@ export class FrontDoor {
 
   /** @param isForOther whether it had to make room for somebody else */
   #warnOf(what: "closed" | "refused", holder: string, isForOther: boolean): void {
-    const { maxConnections } = this.#settings;
+    const limit = `${this.#options.limit} is ${this.#settings.maxConnections}`;
     if (what === "closed") this.#closed++;
     else this.#refused++;
     // Whoever had to go is not counted any more.
     const held = this.#strangers.countOf(holder) + (isForOther ? 1 : 0);
     const most = !isForOther && held >= this.#strangers.maxOfOne
-      ? `the most for one address where max_connections is ${maxConnections}`
-      : `and max_connections is ${maxConnections}`;
+      ? `the most for one address where ${limit}`
+      : `and ${limit}`;
     this.#options.warn(
       `${what} a connection of ${holder}, which has ${count(held, "connection")}, ${most}`,
     );

@@ -50,7 +50,7 @@ interface Listener {
 }
 
 /** Those who watch have connections of their own, which nobody else can take, nor they anybody's. */
-const STATUS_DOOR: DoorSettings = { trustedProxies: [], maxConnections: 256 };
+const STATUS_DOOR = { trustedProxies: [], maxConnections: 256, limit: "the limit of status" };
 
 /**
  * Starts all listeners.

@@ -17,7 +17,6 @@ export interface StatusHandlerOptions {
 
 /** A browser takes it for what it says it is, and for nothing else. `sftdyn check` knows it by its server. */
 const HEADERS = { server: "sftdyn", "x-content-type-options": "nosniff" };
-const ALLOW = { allow: "GET" };
 
 export function createStatusHandler({ networks, paths }: StatusHandlerOptions): Handler {
   const told = new Map(Object.entries(paths));
@@ -27,7 +26,11 @@ export function createStatusHandler({ networks, paths }: StatusHandlerOptions): 
       return refusal(STATUS_CODE.Forbidden, "your address is in none of status_networks");
     }
     if (method !== "GET") {
-      return { status: STATUS_CODE.MethodNotAllowed, body: null, headers: ALLOW };
+      return {
+        status: STATUS_CODE.MethodNotAllowed,
+        body: null,
+        headers: { ...HEADERS, allow: "GET" },
+      };
     }
     if (!isOurs(headers.get("host"))) {
       return refusal(

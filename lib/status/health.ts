@@ -7,6 +7,7 @@ import { count } from "../count.ts";
 import { delay as realDelay } from "../delay.ts";
 import { type Answer, Nsupdate } from "../dns/nsupdate.ts";
 import { ALIAS_REASON } from "../dns/reason.ts";
+import type { Hostname } from "../hostname.ts";
 import { expiryOf } from "../http/certificate_expiry.ts";
 import { type Nameserver, nameserverId, nameserverText } from "../nameserver.ts";
 import { inSlices, type Work } from "../slices.ts";
@@ -45,6 +46,7 @@ export class Health {
       ...options,
     };
     this.#nameservers = new Kept(() => this.#probeAll(), {
+      of: this.#options.config,
       least: FRESH,
       rest: 0,
       delay: this.#options.delay,
@@ -79,7 +81,7 @@ export class Health {
     return faults;
   }
 
-  async #probe([nameserver, { name, family = 4 }]: FirstHost): Promise<string[]> {
+  async #probe({ nameserver, zone, host: { name, family = 4 } }: FirstHost): Promise<string[]> {
     const { config, connect, delay } = this.#options;
     const timeout = Math.min(config().timeout, PATIENCE);
     const nsupdate = connect(nameserver, timeout);
@@ -88,7 +90,7 @@ export class Health {
       reason: `no answer in ${timeout / 1000} s`,
     }));
     try {
-      const probing = nsupdate.probe(undefined, [{ name, type: recordType({ family }) }]);
+      const probing = nsupdate.probe(zone, [{ name, type: recordType({ family }) }]);
       const answer = await Promise.race([probing, late]);
       // An alias is the host's own fault: the nameserver answers, and knows the key.
       if (!("reason" in answer) || answer.reason === ALIAS_REASON) return [];
@@ -99,7 +101,12 @@ export class Health {
   }
 }
 
-type FirstHost = readonly [nameserver: Nameserver, host: ClientHost];
+interface FirstHost {
+  readonly nameserver: Nameserver;
+  readonly host: ClientHost;
+  /** undefined: it must be found. */
+  readonly zone: Hostname | undefined;
+}
 
 /** Each nameserver that has a host, with the first one. */
 function* firstHosts(
@@ -108,14 +115,15 @@ function* firstHosts(
   const names = new Set(
     [nameserver, ...zones.all.map((zone) => zone.nameserver)].map(nameserverId),
   );
-  const found = new Map<Nameserver, ClientHost>();
+  const found = new Set<Nameserver>();
   const all = new Map<string, FirstHost>();
   for (const host of clients.all()) {
-    const own = zones.of(host.name)?.nameserver ?? nameserver;
+    const zone = zones.of(host.name);
+    const own = zone?.nameserver ?? nameserver;
     if (!found.has(own)) {
-      found.set(own, host);
+      found.add(own);
       const id = nameserverId(own);
-      if (!all.has(id)) all.set(id, [own, host]);
+      if (!all.has(id)) all.set(id, { nameserver: own, host, zone: zone?.name });
       if (all.size === names.size) break;
     }
     yield;

@@ -3,6 +3,8 @@
 import { delay as realDelay } from "../delay.ts";
 
 export interface KeptOptions {
+  /** What it depends on: it is found out anew where that is another. */
+  of?: () => unknown;
   /** Milliseconds that it is kept at least. */
   least?: number;
   /** For each millisecond that it took, it is kept for so many: 9, so that it takes a tenth of the time. */
@@ -17,18 +19,22 @@ export class Kept<T> {
   readonly #find: () => Promise<T>;
   readonly #options: Required<KeptOptions>;
   #value: Promise<T> | undefined;
+  #of: unknown;
 
   constructor(
     find: () => Promise<T>,
-    { least = 0, rest = 9, now = () => performance.now(), delay = realDelay }: KeptOptions = {},
+    { of = () => undefined, least = 0, rest = 9, now = () => performance.now(), delay = realDelay }:
+      KeptOptions = {},
   ) {
     this.#find = find;
-    this.#options = { least, rest, now, delay };
+    this.#options = { of, least, rest, now, delay };
   }
 
   get(): Promise<T> {
-    if (this.#value !== undefined) return this.#value;
-    const { least, rest, now, delay } = this.#options;
+    const { of, least, rest, now, delay } = this.#options;
+    const own = of();
+    if (this.#value !== undefined && this.#of === own) return this.#value;
+    this.#of = own;
     const startedAt = now();
     const value = this.#find();
     this.#value = value;

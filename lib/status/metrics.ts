@@ -42,7 +42,7 @@ function* general(sources: MetricsSources): Generator<Metric> {
   const { version, startedAt, calls, observer, load, connections, expiry, reload } = sources;
   yield new Metric("sftdyn_build_info", "gauge", "What runs: always 1.")
     .add(1, { version, deno: Deno.version.deno });
-  yield new Metric("sftdyn_start_timestamp_seconds", "gauge", "When it was started.")
+  yield new Metric("process_start_time_seconds", "gauge", "When it was started.")
     .add(startedAt / 1000);
   yield new Metric(
     "sftdyn_calls_known_since_timestamp_seconds",

@@ -1,6 +1,7 @@
 /** How sftdyn is, told at the paths of the status listener. */
 
 import { STATUS_CODE } from "@std/http/status";
+import type { Calls } from "../calls.ts";
 import type { Config } from "../config/config.ts";
 import type { Updaters } from "../dns/updaters.ts";
 import type { Answer } from "../http/answer.ts";
@@ -9,7 +10,7 @@ import type { Handler } from "../http/handler.ts";
 import { inSlices, type Work } from "../slices.ts";
 import { METRICS_TYPE } from "./exposition.ts";
 import { createStatusHandler } from "./handler.ts";
-import { Health } from "./health.ts";
+import { Health, type HealthOptions } from "./health.ts";
 import { Kept } from "./kept.ts";
 import { LongText } from "./long_text.ts";
 import { metrics } from "./metrics.ts";
@@ -21,7 +22,7 @@ import type { Watch } from "./watch.ts";
 export interface StatusOptions {
   version: string;
   /** What is served now. */
-  config: () => Config;
+  config: () => ReturnType<HealthOptions["config"]> & Pick<Config, "status">;
   watch: Pick<Watch, "calls" | "observer">;
   updaters: Pick<Updaters, "addressOf" | "load">;
   connections: () => Connections;
@@ -39,19 +40,22 @@ const MOST_ON_PAGE = 5000;
 const encoder = new TextEncoder();
 
 export function createStatus(options: StatusOptions): Handler {
-  const { config, reloads } = options;
+  const { config, watch, reloads } = options;
   const health = new Health({ config, fileFaults: () => reloads.faults });
   const startedAt = Date.now();
   const report = (headers: Answer["headers"], make: (report: StatusReport) => Work<Uint8Array>) => {
     let faults: readonly string[] = [];
-    const made = new Kept(() => inSlices(reportOf(options, faults, make)));
+    let calls: Calls;
+    const made = new Kept(() => inSlices(reportOf(options, calls, faults, make)), { of: config });
     return async (): Promise<Answer> => {
+      // They may be gone after a reload meanwhile.
+      calls = watch.calls!;
       // How long that takes says nothing of how long the rest is to be kept.
       faults = await health.faults();
       return { status: STATUS_CODE.OK, body: await made.get(), headers };
     };
   };
-  const exposition = new Kept(() => inSlices(metricsOf(options, startedAt)));
+  const exposition = new Kept(() => inSlices(metricsOf(options, startedAt)), { of: config });
   return createStatusHandler({
     networks: () => config().status?.networks,
     paths: {
@@ -74,11 +78,11 @@ export function createStatus(options: StatusOptions): Handler {
 
 /** The report, made into something. */
 function* reportOf(
-  { version, watch, config, updaters }: StatusOptions,
+  { version, config, updaters }: StatusOptions,
+  calls: Calls,
   faults: readonly string[],
   make: (report: StatusReport) => Work<Uint8Array>,
 ): Work<Uint8Array> {
-  const calls = watch.calls!;
   const { hosts, leftOut } = yield* hostReports({
     calls,
     names: config().clients.names(),

@@ -44,16 +44,17 @@ function world(
   }
   const asked: string[] = [];
   let open = 0;
+  const all = {
+    nameserver: at(1),
+    zones: new Zones(),
+    timeout: 10_000,
+    clients,
+    https: [],
+    certificate: undefined,
+    ...config,
+  };
   const health = new Health({
-    config: () => ({
-      nameserver: at(1),
-      zones: new Zones(),
-      timeout: 10_000,
-      clients,
-      https: [],
-      certificate: undefined,
-      ...config,
-    }),
+    config: () => all,
     fileFaults: () => [],
     connect(nameserver, timeout) {
       open++;
@@ -85,8 +86,8 @@ test("each nameserver is asked about its first host, whichever answers it", asyn
   assertEquals(await health.faults(), []);
   assertEquals(asked, [
     "1: ? a.one.example A 5000",
-    "2: ? a.two.example AAAA 5000",
-    "3: ? a.three.example A 5000",
+    "2: two.example a.two.example AAAA 5000",
+    "3: three.example a.three.example A 5000",
   ]);
   assertEquals(await health.faults(), []);
   assertEquals([asked.length, open()], [3, 0]);

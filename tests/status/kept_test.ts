@@ -21,6 +21,15 @@ test("what took a while is found once for all, and kept nine times as long", asy
   assertEquals(await next, 2);
 });
 
+test("what depends on something else is found anew where that has changed", async ({ now }) => {
+  let of = "one", finds = 0;
+  const options = { of: () => of, least: 1000, now, delay };
+  const kept = new Kept(() => Promise.resolve(`${of} ${++finds}`), options);
+  assertEquals([await kept.get(), await kept.get()], ["one 1", "one 1"]);
+  of = "two";
+  assertEquals([await kept.get(), await kept.get()], ["two 2", "two 2"]);
+});
+
 test("what takes no time is kept as long as is said, and a failure not at all", async ({ now, pass }) => {
   let finds = 0;
   const find = () => finds++ === 0 ? Promise.reject(new Error("once")) : Promise.resolve(finds);

@@ -45,7 +45,7 @@ Deno.test("each metric has a help, a type and its samples behind each other", ()
   for (
     const line of [
       'sftdyn_build_info{version="1.2.3",deno="',
-      "sftdyn_start_timestamp_seconds 1.5\n",
+      "process_start_time_seconds 1.5\n",
       "sftdyn_calls_known_since_timestamp_seconds 2.5\n",
       'sftdyn_connections{of="public"} 6\nsftdyn_connections{of="proxies"} 7\n',
       "sftdyn_connections_refused_total 8\n",
