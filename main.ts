@@ -137,21 +137,29 @@ async function serve({ file, overrides, level }: ConfigCommand): Promise<number>
   );
   const stopped = nextSignal("SIGTERM", "SIGINT");
   const journal = await isJournal(Deno.env.get("JOURNAL_STREAM"));
-  const log = createLog({ level, journal, colour: hasColour(Deno.stderr) });
+  // What is wrong with a configuration is told as the command line has it.
+  let format = overrides.log ?? "text";
+  const colour = hasColour(Deno.stderr);
+  const log = createLog({ level, journal, colour, format: () => format });
   try {
     const load = () => loadConfig(file, overrides);
-    started.resolve(startService({ version: project.version, load, log }));
+    started.resolve(startService({
+      version: project.version,
+      load,
+      log,
+      onConfig: (config) => format = config.log,
+    }));
     const service = await started.promise;
-    log.info(`${await stopped}: stopping`);
+    log.info(`${await stopped}: stopping`, { event: "stopping" });
     await service.stop(GRACE);
     return EXIT.done;
   } catch (error) {
     if (error instanceof ConfigError) {
-      for (const fault of error.faults) log.error(fault);
+      for (const fault of error.faults) log.error(fault, { event: "start_failed" });
       return EXIT.usage;
     }
     if (!(error instanceof ListenError)) throw error;
-    log.error(error.message);
+    log.error(error.message, { event: "start_failed" });
     return EXIT.couldNotRun;
   }
 }

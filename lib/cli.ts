@@ -3,7 +3,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import type { Overrides } from "./config/config.ts";
 import { type Hostname, parseHostname } from "./hostname.ts";
-import { type Level, LEVELS } from "./log.ts";
+import { type Level, LEVELS, LOG_FORMATS } from "./log.ts";
 import { closestWord } from "./closest_word.ts";
 
 export type Command =
@@ -39,12 +39,13 @@ export const HELP = `Usage:
 
 CONF is the configuration, ${DEFAULT_FILE} if not given.
 
-Options (http to nskeyfile override the configuration):
+Options (http to log override the configuration):
   -l, --http LISTEN      serve HTTP: PORT, IP4:PORT or [IP6]:PORT (repeatable)
   -s, --https LISTEN     serve HTTPS, likewise (repeatable)
   -c, --cert FILE        the certificate for HTTPS, PEM
   -k, --key FILE         its private key, PEM
       --nskeyfile FILE   the TSIG key for the nameserver
+      --log FORMAT       the log as text (default) or as json, an object a line
       --digest           key: only its digest for CONF, the key itself on stderr
       --dyndns2          key: what to type into a router that speaks dyndns2
   -v, --verbose          log more
@@ -64,6 +65,7 @@ Example:
 const COMMANDS = ["check", "key", "import"];
 const LISTS = ["http", "https"] as const;
 const TEXTS = ["cert", "key", "nskeyfile"] as const;
+const OPTIONS_WITH_VALUE = [...LISTS, ...TEXTS, "log"] as const;
 const COUNTS = ["verbose", "quiet"] as const;
 const FLAGS = ["digest", "dyndns2", "version", "help"] as const;
 const LETTERS = {
@@ -80,7 +82,7 @@ const LETTERS = {
 /** @throws {UsageError} */
 export function parseCommandLine(args: readonly string[]): Command {
   const options: Record<string, unknown> & { _: (string | number)[] } = parseArgs([...args], {
-    string: [...LISTS, ...TEXTS, "_"],
+    string: [...OPTIONS_WITH_VALUE, "_"],
     boolean: [...COUNTS, ...FLAGS],
     collect: [...LISTS, ...COUNTS],
     alias: LETTERS,
@@ -141,10 +143,11 @@ function refuseMistyped(word: string): void {
 }
 
 function refuseUnknown(names: string[]): void {
-  const known = [...LISTS, ...TEXTS, ...COUNTS, ...FLAGS, ...Object.keys(LETTERS), "_"];
+  const options = [...OPTIONS_WITH_VALUE, ...COUNTS, ...FLAGS];
+  const known = [...options, ...Object.keys(LETTERS), "_"];
   for (const name of names) {
     if (known.includes(name)) continue;
-    const meant = closestWord(name, [...LISTS, ...TEXTS, ...COUNTS, ...FLAGS]);
+    const meant = closestWord(name, options);
     const hint = meant === undefined || name.length === 1
       ? "sftdyn --help lists all"
       : `did you mean --${meant}?`;
@@ -164,7 +167,11 @@ function overrides(options: Record<string, unknown>): Overrides {
     if (value === "") throw new UsageError(`--${name} needs a value, the path of a file`);
     if (value !== undefined) found[name] = value;
   }
-  return found;
+  const format = options.log as string | undefined;
+  if (format === undefined) return found;
+  const log = LOG_FORMATS.find((known) => known === format);
+  if (log === undefined) throw new UsageError("--log needs text or json");
+  return { ...found, log };
 }
 
 function level({ verbose, quiet }: Record<string, unknown>): Level {

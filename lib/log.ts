@@ -2,11 +2,21 @@
 
 import { type Colour, coloured } from "./colour.ts";
 import { delay as realDelay } from "./delay.ts";
+import type { LogEvent } from "./log_event.ts";
 
 export const LEVELS = ["error", "warning", "info", "debug"] as const;
 export type Level = typeof LEVELS[number];
 
-export type Log = { readonly [level in Level]: (message: string) => void };
+/** Writes a line: the message is for people, the event for programs. */
+export type LogLine = (message: string, event: LogEvent) => void;
+
+export interface Log extends Readonly<Record<Exclude<Level, "debug">, LogLine>> {
+  debug(message: string): void;
+}
+
+/** Lines for people, or a JSON object each. */
+export const LOG_FORMATS = ["text", "json"] as const;
+export type LogFormat = typeof LOG_FORMATS[number];
 
 /** syslog's numbers (sd-daemon(3)). */
 const PRIORITY: Record<Level, number> = { error: 3, warning: 4, info: 6, debug: 7 };
@@ -20,30 +30,55 @@ export interface LogOptions {
   journal?: boolean;
   /** Whether errors and warnings are marked for a person at a terminal. */
   colour?: boolean;
+  /** Asked for each line. */
+  format?: () => LogFormat;
   write?: (line: string) => void;
   now?: () => Date;
 }
 
-/** Creates a log. Control characters in a message are escaped, so that it stays one line. */
+/**
+ * Creates a log. Control characters in a message are escaped, so that it stays one
+ * line. A JSON object goes to the journal with its priority in front, too, which
+ * the journal takes off.
+ */
 export function createLog(
   {
     level = "info",
     journal = false,
     colour = false,
+    format = () => "text",
     write = writeToStderr,
     now = () => new Date(),
   }: LogOptions = {},
 ): Log {
-  const at = (own: Level): Log[Level] => {
+  const at = (own: Level): LogLine => {
     if (LEVELS.indexOf(own) > LEVELS.indexOf(level)) return () => {};
     const ownColour = colour ? COLOURS[own] : undefined;
     const word = ownColour === undefined ? own : coloured(own, ownColour);
-    return (message) => {
-      const start = journal ? `<${PRIORITY[own]}>` : `${now().toISOString()} ${word}: `;
+    const priority = journal ? `<${PRIORITY[own]}>` : "";
+    return (message, event) => {
+      if (format() === "json") {
+        const line = { time: now().toISOString(), level: own, ...event, message };
+        return write(`${priority}${escaped(JSON.stringify(line))}\n`);
+      }
+      const start = journal ? priority : `${now().toISOString()} ${word}: `;
       write(`${start}${oneLine(message)}\n`);
     };
   };
-  return { error: at("error"), warning: at("warning"), info: at("info"), debug: at("debug") };
+  const debug = at("debug");
+  return {
+    error: at("error"),
+    warning: at("warning"),
+    info: at("info"),
+    debug: (message) => debug(message, { event: "debug" }),
+  };
+}
+
+/** JSON without what a terminal, or a program that reads lines, may take for more than text. */
+function escaped(json: string): string {
+  return json.replace(/[\x7f-\x9f\u2028\u2029]/g, (char) => {
+    return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
 }
 
 /** The string with every control character and line separator as `\xNN` or `\uNNNN`. */
@@ -73,17 +108,19 @@ export interface RateLimit {
  * the first line of the next second.
  */
 export function limitRate(
-  write: (message: string) => void,
+  write: LogLine,
   { most = 1, summary, now = () => performance.now(), delay = realDelay }: RateLimit = {},
-): (message: string) => void {
-  let start = -Infinity, written = 0, heldBack = 0, newest = "";
+): LogLine {
+  let start = -Infinity, written = 0, heldBack = 0;
+  let newest: Parameters<LogLine>;
   const writeHeldBack = () => {
-    write(heldBack === 1 || summary === undefined ? newest : summary(heldBack));
+    if (heldBack === 1 || summary === undefined) write(...newest);
+    else write(summary(heldBack), { event: "held_back", count: heldBack });
     start = now();
     written = 1;
     heldBack = 0;
   };
-  return (message) => {
+  return (message, event) => {
     const time = now();
     if (heldBack === 0 && time - start >= 1000) {
       start = time;
@@ -91,10 +128,10 @@ export function limitRate(
     }
     if (written < most) {
       written++;
-      write(message);
+      write(message, event);
       return;
     }
-    newest = message;
+    newest = [message, event];
     if (++heldBack === 1) void delay(Math.max(0, start + 1000 - time)).then(writeHeldBack);
   };
 }

@@ -41,7 +41,7 @@ export function wanted(config: Config): Wanted {
 
 export function warnOf({ file, clients, hooks }: Config, log: Log): void {
   if (clients.size === 0 && hooks === undefined) {
-    log.warning(`${file}: no clients: nobody can update`);
+    log.warning(`${file}: no clients: nobody can update`, { event: "no_clients" });
   }
 }
 

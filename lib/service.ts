@@ -23,6 +23,8 @@ export interface ServiceOptions {
   /** Reads the configuration and all files that it names; throws ConfigError. */
   load: () => Promise<Config>;
   log: Log;
+  /** Called with each configuration when it takes effect, before anything is logged of it. */
+  onConfig?: (config: Config) => void;
   /** Milliseconds between two checks of the certificate's files. */
   certificateInterval?: number;
   /** Likewise, of the files with clients. */
@@ -56,18 +58,22 @@ export async function startService(
     version,
     load,
     log,
+    onConfig = () => {},
     certificateInterval = CERTIFICATE_INTERVAL,
     clientsInterval = CLIENTS_INTERVAL,
   }: ServiceOptions,
 ): Promise<Service> {
   let config = await load();
+  onConfig(config);
   let hooks = await loadHooks(config, log);
   warnOf(config, log);
   const watch = new Watch();
   watch.apply(config);
   const updaters = new Updaters({ ...updatersSettings(config), log, watch });
   const clientWatch = new ClientWatch({
-    onFault: (message) => log.error(`the previous clients are kept: ${message}`),
+    onFault: (message) => {
+      log.error(`the previous clients are kept: ${message}`, { event: "clients_fault" });
+    },
   });
   const certificateWatch = new CertificateWatch({ log });
   const reloads = new Reloads({ config: () => config, clientWatch, certificateWatch });
@@ -113,7 +119,7 @@ export async function startService(
     return turn = turn.then(() => isStopping ? undefined : change())
       .then(() => ended(), (error) => {
         ended(reasonOf(error));
-        log.error(`${failure}: ${reasonOf(error)}`);
+        log.error(`${failure}: ${reasonOf(error)}`, { event: "reload_failed" });
       });
   }
 
@@ -141,9 +147,10 @@ export async function startService(
       watch.apply(next);
       handler = handlerFor(next);
       config = next;
+      onConfig(config);
     }));
     if (isStopping) return;
-    log.info(`reloaded ${what}: ${count(config.clients.size, "client")}`);
+    log.info(`reloaded ${what}: ${count(config.clients.size, "client")}`, { event: "reloaded" });
     warnOf(config, log);
   }
 
@@ -167,7 +174,9 @@ export async function startService(
     if (certificate === undefined || isStopping) return;
     await listeners.update({ ...wanted(config), certificate });
     config = { ...config, certificate };
-    log.info(`https uses a new certificate, valid until ${dateText(certificate.notAfter)}`);
+    log.info(`https uses a new certificate, valid until ${dateText(certificate.notAfter)}`, {
+      event: "certificate_renewed",
+    });
   }
 
   const every = async (ms: number, poll: () => unknown) => {

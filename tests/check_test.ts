@@ -66,6 +66,7 @@ function configOf(changes: Partial<Config> = {}): Config {
     clients: clientsOf(["a.dyn.example"]),
     clientFiles: undefined,
     hooks: undefined,
+    log: "text",
     dyndns2: undefined,
     status: undefined,
     ttlOf: () => 30,

@@ -38,6 +38,8 @@ Deno.test("parseCommandLine() takes what overrides the configuration, wherever i
       key: "k.pem",
       nskeyfile: "n.key",
     }],
+    ["--log json", { log: "json" }],
+    ["--log=text", { log: "text" }],
     ["--cert=a=b", { cert: "a=b" }],
     ["--cert=007", { cert: "007" }],
     ["--cert=-x", { cert: "-x" }],
@@ -163,6 +165,8 @@ Deno.test("parseCommandLine() says what cannot be understood", () => {
     ["-c", "--cert needs a value"],
     ["--key", "--key needs a value"],
     ["--nskeyfile=", "--nskeyfile needs a value"],
+    ["--log", "--log needs text or json"],
+    ["--log=xml", "--log needs text or json"],
   ];
   for (const [line, message] of table) {
     const error = assertThrows(() => parse(line), UsageError);

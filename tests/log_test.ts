@@ -3,11 +3,15 @@ import {
   createLog,
   LEVELS,
   limitRate,
+  type LogFormat,
   type LogOptions,
   oneLine,
   type RateLimit,
 } from "../lib/log.ts";
+import { EVENTS, type LogEvent } from "../lib/log_event.ts";
 import { within } from "./support.ts";
+
+const EVENT: LogEvent = { event: "listening" };
 
 /** What every level writes, in order. */
 function written(options: LogOptions, message = "m"): string[] {
@@ -17,7 +21,7 @@ function written(options: LogOptions, message = "m"): string[] {
     write: (line) => lines.push(line),
     ...options,
   });
-  for (const level of LEVELS) log[level](message);
+  for (const level of LEVELS) log[level](message, EVENT);
   return lines;
 }
 
@@ -62,10 +66,10 @@ Deno.test("createLog() writes a whole line to stderr, in pieces if it must", () 
     octets.push(...bytes.subarray(0, 3));
     return Math.min(3, bytes.length);
   };
-  withStderr(inPieces, () => createLog({ journal: true }).info("héllo"));
+  withStderr(inPieces, () => createLog({ journal: true }).info("héllo", EVENT));
   assertEquals(new TextDecoder().decode(new Uint8Array(octets)), "<6>héllo\n");
   octets.length = 0;
-  withStderr(inPieces, () => createLog().error("m"));
+  withStderr(inPieces, () => createLog().error("m", EVENT));
   const [, time] = /^(\S+) error: m\n$/.exec(new TextDecoder().decode(new Uint8Array(octets)))!;
   assertEquals(new Date(time!).toISOString(), time);
 });
@@ -74,7 +78,7 @@ Deno.test("createLog() ignores that nobody reads stderr", () => {
   const fail = () => {
     throw new Deno.errors.BrokenPipe();
   };
-  withStderr(fail, () => createLog().error("m"));
+  withStderr(fail, () => createLog().error("m", EVENT));
 });
 
 Deno.test("oneLine() escapes control characters and line separators, and nothing else", () => {
@@ -117,7 +121,7 @@ function limited(limit: Pick<RateLimit, "most" | "summary">) {
     await Promise.resolve();
     return lines.splice(0);
   };
-  const say = (...messages: string[]) => messages.forEach(log);
+  const say = (...messages: string[]) => messages.forEach((message) => log(message, EVENT));
   return { say, pass, skip, delays };
 }
 
@@ -192,7 +196,7 @@ Deno.test("limitRate() has a clock unless told otherwise", async () => {
     if (lines.length === 2) over.resolve();
   });
   const started = performance.now();
-  for (const text of ["first", "second", "third"]) log(text);
+  for (const text of ["first", "second", "third"]) log(text, EVENT);
   assertEquals(lines, ["first"]);
   await within(over.promise, "the newest line");
   assertEquals(lines, ["first", "third"]);
@@ -204,9 +208,67 @@ Deno.test("createLog() marks errors and warnings for a terminal, never for the j
   for (const [journal, expected] of [[false, "\x1b[31merror\x1b[0m: a"], [true, "<3>a"]] as const) {
     const lines: string[] = [];
     const write = (line: string) => void lines.push(line);
-    createLog({ colour: true, journal, write }).error("a");
-    createLog({ colour: true, write }).info("b");
+    createLog({ colour: true, journal, write }).error("a", EVENT);
+    createLog({ colour: true, write }).info("b", EVENT);
     assertEquals(lines[0]!.trimEnd().replace(/^\S+Z /, ""), expected);
     assertEquals(lines[1]!.trimEnd().replace(/^\S+Z /, ""), "info: b");
   }
+});
+
+Deno.test("createLog() writes JSON, an object a line, with what the event is about", () => {
+  const event: LogEvent = {
+    event: "changed",
+    host: "a.dyn.example",
+    type: "A",
+    old: "?",
+    new: "::1",
+  };
+  const lines: string[] = [];
+  const write = (line: string) => void lines.push(line);
+  const now = () => new Date("2026-11-05T06:07:08.009Z");
+  let format: LogFormat = "json";
+  const log = createLog({ now, write, format: () => format, level: "debug", colour: true });
+  log.info("m", event);
+  log.debug("d");
+  format = "text";
+  log.info("m", event);
+  createLog({ now, write, journal: true, format: () => "json" }).error("m", EVENT);
+  const time = "2026-11-05T06:07:08.009Z";
+  const changed =
+    `"event":"changed","host":"a.dyn.example","type":"A","old":"?","new":"::1","message":"m"`;
+  assertEquals(lines, [
+    `{"time":"${time}","level":"info",${changed}}\n`,
+    `{"time":"${time}","level":"debug","event":"debug","message":"d"}\n`,
+    `${time} info: m\n`,
+    `<3>{"time":"${time}","level":"error","event":"listening","message":"m"}\n`,
+  ]);
+});
+
+Deno.test("createLog() keeps a hostile message in one JSON string", () => {
+  const message = 'a\n"}\x1b\x9b\u2028<0>';
+  const [line] = written({ level: "error", format: () => "json" }, message);
+  assertEquals(JSON.parse(line!).message, message);
+  // deno-lint-ignore no-control-regex
+  assert(/^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\n$/.test(line!), line);
+});
+
+Deno.test("limitRate() says with the event for how many lines one stands", async () => {
+  const events: LogEvent[] = [];
+  const delay = Promise.withResolvers<void>();
+  const log = limitRate((_line, event) => events.push(event), {
+    summary,
+    now: () => 0,
+    delay: () => delay.promise,
+  });
+  for (let i = 0; i < 4; i++) log(`${i}`, EVENT);
+  delay.resolve();
+  await Promise.resolve();
+  assertEquals(events, [EVENT, { event: "held_back", count: 3 }]);
+});
+
+Deno.test("the manual page names every event, and no others", async () => {
+  const page = await Deno.readTextFile(new URL("../contrib/sftdyn.8", import.meta.url));
+  const [, list] = /^The events are:\n(.*?)^\.El$/ms.exec(page)!;
+  const named = [...list!.matchAll(/^\.It Li (.*)$/gm)].flatMap(([, names]) => names!.split(" , "));
+  assertEquals(named.toSorted(), EVENTS.toSorted());
 });

@@ -56,6 +56,7 @@ const PROGRAMS = {
   inadyn: { debian: "inadyn", fedora: "inadyn", arch: "inadyn" },
   // Debian's program without the service.
   apache2: { debian: "apache2-bin", fedora: "httpd", arch: "apache" },
+  jq: { debian: "jq", fedora: "jq", arch: "jq" },
   promtool: { debian: "prometheus", fedora: "prometheus", arch: "prometheus" },
   lintian: { debian: "lintian", fedora: "lintian", arch: "lintian" },
   debootstrap: { debian: "debootstrap", fedora: "debootstrap", arch: "debootstrap" },

@@ -15,13 +15,18 @@ _sftdyn() {
             compopt +o default 2>/dev/null
             return
             ;;
+        --log)
+            # shellcheck disable=SC2207 # no word has a blank or a wildcard
+            COMPREPLY=($(compgen -W "text json" -- "$cur"))
+            return
+            ;;
         -c | --cert | -k | --key | --nskeyfile)
             return
             ;;
     esac
 
     if [[ $cur == -* ]]; then
-        words="-l --http -s --https -c --cert -k --key --nskeyfile --digest --dyndns2 -v --verbose -q --quiet
+        words="-l --http -s --https -c --cert -k --key --nskeyfile --log --digest --dyndns2 -v --verbose -q --quiet
             -V --version -h --help"
     elif ((COMP_CWORD == 1)); then
         words="check key import"

@@ -8,6 +8,7 @@ import { type Endpoint, endpointText, parseListen, parseNameserver } from "../en
 import { checkText, FileError, type ReadFile, readOctets, readText, relativeTo } from "../file.ts";
 import { type Hostname, parseZoneName } from "../hostname.ts";
 import { type Certificate, CertificateError, loadCertificate } from "../http/certificate.ts";
+import { LOG_FORMATS, type LogFormat } from "../log.ts";
 import type { Nameserver } from "../nameserver.ts";
 import { PROXY_HEADERS, type ProxyHeader } from "../proxy_header.ts";
 import { inSlices } from "../slices.ts";
@@ -49,6 +50,7 @@ export interface Config extends ClientTable {
   readonly prefixClients: readonly PrefixClient[];
   /** What `clients_file` names. */
   readonly clientFiles: ClientFiles | undefined;
+  readonly log: LogFormat;
   /** The module of the hooks, an absolute path. */
   readonly hooks: string | undefined;
   /** Seconds that resolvers may cache the address of a host. */
@@ -62,6 +64,7 @@ export interface Overrides {
   readonly cert?: string;
   readonly key?: string;
   readonly nskeyfile?: string;
+  readonly log?: LogFormat;
 }
 
 /** Everything that is wrong with a configuration, a line each. */
@@ -103,6 +106,7 @@ export const NAMES = [
   "status_networks",
   "metrics_hosts",
   "hooks",
+  "log",
   "zones",
   "clients",
 ] as const;
@@ -195,6 +199,7 @@ class Loader {
       clients: clientFiles?.clients ?? table.clients,
       prefixClients: table.prefixClients,
       clientFiles,
+      log: this.#logFormat(),
       hooks: await this.#readable(this.#setting("hooks")),
       ttlOf,
       shortKeys: table.shortKeys,
@@ -232,6 +237,16 @@ class Loader {
   /** A setting in seconds. */
   #milliseconds(name: Name, { default: ifUnset, ...range }: NumberRange & { default: number }) {
     return SECOND * (this.#faults.number(this.#setting(name), range) ?? ifUnset);
+  }
+
+  #logFormat(): LogFormat {
+    const setting = this.#setting("log");
+    const text = this.#faults.string(setting);
+    const format = LOG_FORMATS.find((format) => format === text);
+    if (text !== undefined && format === undefined) {
+      this.#faults.of(setting!, 'expected "text" or "json"');
+    }
+    return format ?? "text";
   }
 
   #maxConnections(): number {

@@ -7,7 +7,7 @@ import { local } from "../address.ts";
 import type { Change } from "../change.ts";
 import { count } from "../count.ts";
 import type { Hostname } from "../hostname.ts";
-import { limitRate, type Log } from "../log.ts";
+import { limitRate, type Log, type LogLine } from "../log.ts";
 import type { Work } from "../slices.ts";
 import type { Zones } from "../zones.ts";
 import { addressText, HostRecord, type Pending, type Result } from "./host_record.ts";
@@ -84,7 +84,7 @@ export class Updater {
   readonly #found = new Map<string, Found>();
   /** By the domain for which a message is finding the zone now: who waits for that. */
   readonly #neighbours = new Map<string, HostRecord[]>();
-  readonly #logFailure: (message: string) => void;
+  readonly #logFailure: LogLine;
   readonly #messages: MessageLimit;
   readonly #pace = new Pace();
   #waiting = 0;
@@ -756,7 +756,15 @@ export class Updater {
       ...(commands === undefined ? [] : ["own commands"]),
     ];
     const suffix = notes.length === 0 ? "" : ` (${notes.join(", ")})`;
-    log.info(`${record.text} ${record.before} -> ${text}${suffix}`);
+    const { name: host, type, before: old } = record;
+    log.info(`${record.text} ${old} -> ${text}${suffix}`, {
+      event: "changed",
+      host,
+      type,
+      old,
+      new: text,
+      result: "OK",
+    });
     watch?.changed(record.name);
     record.before = text;
     // As above. And what commands of its own have made of it is asked for.
@@ -820,7 +828,13 @@ export class Updater {
 
   #reportFailure(record: HostRecord, address: string, reason: string): void {
     const problem = `could not be set to ${address}: ${reason}`;
-    this.#logFailure(`${record.text} ${problem}`);
+    this.#logFailure(`${record.text} ${problem}`, {
+      event: "change_failed",
+      host: record.name,
+      type: record.type,
+      new: address,
+      result: "FAIL",
+    });
     this.#options.watch?.failed(record.name, `${record.type} ${problem}`);
   }
 

@@ -63,18 +63,21 @@ export class Hooks {
 
   private constructor({ file, log, ...options }: HooksOptions) {
     this.#file = file;
-    this.#error = limitRate(log.error, {
+    const error = limitRate(log.error, {
       most: MAX_ERRORS,
       summary: (number) => `${file}: ${count(number, "more error")} just now`,
     });
+    this.#error = (message) => error(message, { event: "hook_failed" });
     const info = limitRate(log.info, { most: MAX_PRINTED });
     this.#worker = new HookWorker({
       file,
       ...options,
-      onPrinted: (text) => info(`${file} printed: ${text}`),
+      onPrinted: (text) => info(`${file} printed: ${text}`, { event: "hook_printed" }),
       onStray: (place) =>
         this.#error(this.#located({ text: "an error that nothing in it caught", place })),
-      onRestart: (reason) => log.warning(`${file}: started anew: ${reason}`),
+      onRestart: (reason) => {
+        log.warning(`${file}: started anew: ${reason}`, { event: "hook_restarted" });
+      },
     });
   }
 

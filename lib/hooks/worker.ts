@@ -148,7 +148,7 @@ const print = limitRate((text) => {
 }, { most: MAX_PRINTED });
 const printed = (...values: unknown[]) => {
   const texts = values.map((value) => typeof value === "string" ? value : Deno.inspect(value));
-  print(texts.join(" ").slice(0, MAX_LINE));
+  print(texts.join(" ").slice(0, MAX_LINE), { event: "hook_printed" });
 };
 for (const name of ["debug", "log", "info", "warn", "error", "trace", "dir"] as const) {
   console[name] = printed;

@@ -53,7 +53,7 @@ export class CertificateExpiry {
       Math.abs(now.getTime() - said.at) < DAY;
     if (isSaid) return;
     this.#said = { certificate: cert, level, at: now.getTime() };
-    this.#log[level](`certificate "${file}": ${message}`);
+    this.#log[level](`certificate "${file}": ${message}`, { event: "certificate_expiry" });
   }
 
   /** Says it again at the next poll, as after a reload. */

@@ -30,7 +30,10 @@ export class CertificateWatch {
     this.#stat = stat;
     this.#load = load;
     this.#fault = new StayingFault(
-      (message) => log.error(`https keeps the previous certificate: ${message}`),
+      (message) =>
+        log.error(`https keeps the previous certificate: ${message}`, {
+          event: "certificate_fault",
+        }),
       PATIENCE,
     );
   }

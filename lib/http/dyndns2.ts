@@ -18,6 +18,7 @@ import {
   type Protocol,
   type ProtocolOptions,
   RETRY_LATER,
+  unknownKey,
   worstOf,
 } from "./protocol.ts";
 import { BadAddress, parametersOf, twoInOne } from "./request_addresses.ts";
@@ -59,7 +60,7 @@ export function createDyndns2({ clients, warn, refused, paths }: Dyndns2Options)
       const key = passwordOf(header) ?? "";
       const client = known ?? clients.find(key);
       if (client === undefined || !isTakenFrom(client.limits, originOf(caller))) {
-        warn(`unknown key from ${caller.text}`);
+        warn(...unknownKey(caller));
         return BADAUTH;
       }
       const { query } = partsOf(target);
@@ -70,7 +71,7 @@ export function createDyndns2({ clients, warn, refused, paths }: Dyndns2Options)
       const hosts = [...new Set(asked.filter((host) => typeof host !== "string"))];
       if (hosts.length === 0) return answer(linesOf(asked, () => ""));
       if (caller.address === undefined) {
-        warn(caller.problem);
+        warn(caller.problem, { event: "proxy_fault" });
         return trouble("FAIL", linesOf(asked, () => "911"));
       }
       const named = client.address === "request" ? query : "";

@@ -26,8 +26,8 @@ export interface DoorSettings {
 
 export interface FrontDoorOptions extends DoorSettings {
   handler: Handler;
-  /** Both are for what the network can cause at will: the first for what is refused. */
-  warn: (problem: string) => void;
+  /** Both are for what the network can cause at will: the first for what is refused, and of whom. */
+  warn: (problem: string, address: string) => void;
   complain: (problem: string) => void;
   /** What warnings call the limit of connections. */
   limit?: string;
@@ -208,6 +208,7 @@ export class FrontDoor {
       this.#options.warn(
         `refused a connection of the proxy ${guest.holder}: proxies have max_connections, ` +
           `${this.#settings.maxConnections}, and each waits for an answer`,
+        guest.holder,
       );
       return false;
     }
@@ -227,6 +228,7 @@ export class FrontDoor {
       : `and ${limit}`;
     this.#options.warn(
       `${what} a connection of ${holder}, which has ${count(held, "connection")}, ${most}`,
+      holder,
     );
   }
 

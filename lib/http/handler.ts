@@ -46,7 +46,9 @@ export function createHandler(
   });
   const callers = new Callers({ trustedProxies, proxyHeader });
   const refused: ProtocolOptions["refused"] = (client, key, { problem, isNamed }, caller) => {
-    warn(`key ${clients.idOf(key) ?? keyId(digest(key))}: ${problem}`);
+    const id = clients.idOf(key) ?? keyId(digest(key));
+    const address = caller.address?.text;
+    warn(`key ${id}: ${problem}`, { event: "address_refused", address, key: id });
     observer?.refused(client, isNamed ? "BADIP" : "FAIL", caller);
   };
   const secretUrl = createSecretUrl({ clients, warn, refused });

@@ -60,11 +60,21 @@ const STATUS_DOOR = { trustedProxies: [], maxConnections: 256, limit: "the limit
 export async function listen(
   { handler, statusHandler, log, ...wanted }: ListenOptions,
 ): Promise<Listeners> {
-  const complain = limitRate(log.error);
+  const error = limitRate(log.error);
   const { trustedProxies, maxConnections } = wanted;
-  const warn = limitRate(log.warning);
-  const door = new FrontDoor({ handler, warn, complain, trustedProxies, maxConnections });
-  const statusDoor = new FrontDoor({ handler: statusHandler, warn, complain, ...STATUS_DOOR });
+  const warning = limitRate(log.warning);
+  const warn = (problem: string, address: string) => {
+    warning(problem, { event: "connection_limit", address });
+  };
+  const fail = (problem: string) => error(problem, { event: "internal_error" });
+  const complain = (problem: string) => error(problem, { event: "port_fault" });
+  const door = new FrontDoor({ handler, warn, complain: fail, trustedProxies, maxConnections });
+  const statusDoor = new FrontDoor({
+    handler: statusHandler,
+    warn,
+    complain: fail,
+    ...STATUS_DOOR,
+  });
   const ports = new Ports({ door, statusDoor, log, complain });
   try {
     await ports.update(wanted);
@@ -151,7 +161,9 @@ class Ports implements Listeners {
     try {
       this.#start(name, listener);
     } catch (error) {
-      this.#parts.log.error(`cannot restore a previous listener: ${explain(error)}`);
+      this.#parts.log.error(`cannot restore a previous listener: ${explain(error)}`, {
+        event: "port_fault",
+      });
     }
   }
 

@@ -95,7 +95,7 @@ export abstract class Port {
   protected open<T>(run: () => T): T {
     try {
       const opened = run();
-      this.parts.log.info(`listening on ${this.name}`);
+      this.parts.log.info(`listening on ${this.name}`, { event: "listening" });
       return opened;
     } catch (error) {
       throw ListenError.of(this.name, error);

@@ -3,6 +3,7 @@
 import { type AddressType, type Change, recordType } from "../change.ts";
 import type { Client, ClientList, Host } from "../clients.ts";
 import type { Result } from "../dns/updater.ts";
+import type { LogLine } from "../log.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller } from "./client_address.ts";
 import type { BadAddress, Wanted } from "./request_addresses.ts";
@@ -42,9 +43,14 @@ export interface Protocol<OwnCall extends Call = Call> {
 export interface ProtocolOptions {
   clients: Pick<ClientList, "find">;
   /** Logs why a request was refused. */
-  warn: (message: string) => void;
+  warn: LogLine;
   /** Hears of a request of a client whose address is not taken; the key as it was sent. */
   refused: (client: Client, key: string, address: BadAddress, caller: Caller) => void;
+}
+
+/** The line for a request with a key that nobody has. */
+export function unknownKey({ address, text }: Caller): Parameters<LogLine> {
+  return [`unknown key from ${text}`, { event: "unknown_key", address: address?.text }];
 }
 
 const TYPES: AddressType[] = ["A", "AAAA"];

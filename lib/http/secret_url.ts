@@ -4,7 +4,13 @@ import { STATUS_CODE } from "@std/http/status";
 import { isTakenFrom } from "../client_limits.ts";
 import type { Answer } from "./answer.ts";
 import { type Caller, originOf } from "./client_address.ts";
-import { type Protocol, type ProtocolOptions, RETRY_LATER, worstOf } from "./protocol.ts";
+import {
+  type Protocol,
+  type ProtocolOptions,
+  RETRY_LATER,
+  unknownKey,
+  worstOf,
+} from "./protocol.ts";
 import { BadAddress } from "./request_addresses.ts";
 import { wantedRecords } from "./request_prefix.ts";
 import type { HttpRequest } from "./request_head.ts";
@@ -48,11 +54,11 @@ export function createSecretUrl({ clients, warn, refused }: ProtocolOptions): Se
         ? undefined
         : find(text, caller);
       if (text !== "" && found === undefined) {
-        warn(`unknown key from ${caller.text}`);
+        warn(...unknownKey(caller));
         return ANSWERS.BADKEY;
       }
       if (caller.address === undefined) {
-        warn(caller.problem);
+        warn(caller.problem, { event: "proxy_fault" });
         return ANSWERS.FAIL;
       }
       const { address } = caller;

@@ -99,6 +99,7 @@ max_connections = 500
 trusted_proxies = ["127.0.0.1", "10.0.0.0/8", "2001:db8::/32"]
 proxy_header = "x-real-ip"
 hooks = "my hooks.js"
+log = "json"
 
 [clients]
 "example-key-of-one" = "Host.dyn.example."
@@ -130,6 +131,7 @@ host = "e.dyn.example"
     minInterval: 500,
     recheck: 60_000,
     maxConnections: 500,
+    log: "json",
     proxyHeader: "X-Real-IP",
     dyndns2: undefined,
     status: undefined,
@@ -199,6 +201,7 @@ Deno.test("loadConfig() has a default for all but where to listen", async () => 
     status: undefined,
     clientFiles: undefined,
     hooks: undefined,
+    log: "text",
     shortKeys: [],
     urlKeys: [],
     plainKeys: false,
@@ -335,6 +338,13 @@ Deno.test("loadConfig() wants cert and key with https, together, readable and a 
     assertEquals([text, faults.length, faults], [text, said.length, faults]);
     for (const [i, fault] of faults.entries()) assertMatch(fault, said[i]!);
   }
+});
+
+Deno.test("loadConfig() says how the log may be", async () => {
+  await checkFaults([
+    ['http = "1"\nlog = "JSON"', 2, /log: expected "text" or "json"$/],
+    ['http = "1"\nlog = true', 2, /log: expected a string in quotes, got true$/],
+  ]);
 });
 
 Deno.test("loadConfig() knows which name was meant", async () => {

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { HELP } from "../../lib/cli.ts";
+import { createLog } from "../../lib/log.ts";
 import { ROOT } from "../../tools/deno.ts";
 import { type Ran, run, type RunOptions, withFolder } from "./sftdyn.ts";
 
@@ -69,8 +70,21 @@ async function banned(lines: string[]): Promise<{ matched: number; addresses: st
   return found!;
 }
 
+/** A warning as JSON; a request cannot make the address another, or end the string. */
+function asJson(message: string): string {
+  const lines: string[] = [];
+  const log = createLog({ format: () => "json", write: (line) => lines.push(line.trimEnd()) });
+  const address = /^unknown key from ([\da-f.:]+)$/.exec(message)?.[1];
+  log.warning(message, { event: address === undefined ? "proxy_fault" : "unknown_key", address });
+  return lines[0]!;
+}
+
 /** The forms in which fail2ban gets a warning: a log file, syslog's files, the journal. */
 const FORMS: Record<string, (message: string) => string> = {
+  "a log of its own, as JSON": asJson,
+  "the journal as fail2ban reads it, as JSON": (message) =>
+    `server sftdyn[4711]: ${asJson(message)}`,
+  "syslog, as JSON": (message) => `Jan  1 00:00:00 server sftdyn[4711]: ${asJson(message)}`,
   "a log of its own": (message) => `2026-01-01T00:00:00.000Z warning: ${message}`,
   "the journal's messages": (message) => message,
   "the journal as fail2ban reads it": (message) => `server sftdyn[4711]: ${message}`,

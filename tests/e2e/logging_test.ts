@@ -1,9 +1,11 @@
 /** What can happen to the log while sftdyn serves: its reader goes away, its disk is full. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { ROOT } from "../../tools/deno.ts";
 import { freePort } from "../../tools/named.ts";
 import { statusOf } from "../../tools/program.ts";
-import { curl, PROGRAM, run, until, withFolder } from "./sftdyn.ts";
+import { SECRET, withServed } from "./served.ts";
+import { curl, PROGRAM, run, sftdyn, until, withFolder } from "./sftdyn.ts";
 
 /**
  * Runs sftdyn by a shell, which decides first where stderr goes.
@@ -147,5 +149,62 @@ Deno.test("the log's disk is full for a while: the server goes on, and logs agai
       await guess();
       return (await Deno.readTextFile(log)).includes("unknown key");
     });
+  });
+});
+
+Deno.test("the log as JSON is an object a line, and a reload may change its form", async () => {
+  const config = `log = "json"
+[clients]
+"${SECRET}-a" = { host = "a.dyn.example", address = "request" }
+"${SECRET}-b" = "b.other.example"
+`;
+  await withServed(config, async ({ program, folder, http }) => {
+    const url = `http://127.0.0.1:${http}`;
+    assertEquals(await curl(`${url}/${SECRET}-a`), "200 OK");
+    assertEquals(await curl(`${url}/${SECRET}-b`), "500 FAIL");
+    assertEquals(await curl(`${url}/${SECRET}-c`), "403 BADKEY");
+    assertEquals(await curl(`${url}/${SECRET}-a?myip=fe80::1`), "400 BADIP");
+    const file = `${folder}/sftdyn.toml`;
+    const before = await Deno.readTextFile(file);
+    await Deno.writeTextFile(file, before.replace("[clients]", "htpp = 1\n[clients]"));
+    program.kill("SIGHUP");
+    await program.logged(/"reload_failed"/);
+    await Deno.writeTextFile(file, before.replace('log = "json"', ""));
+    program.kill("SIGHUP");
+    await program.logged(/ info: reloaded /);
+
+    const lines = program.log().split("\n").filter((line) => line.startsWith("{"));
+    assert(lines.length < program.log().split("\n").length - 1, "the last line is text");
+    await Deno.writeTextFile(`${folder}/log`, lines.join("\n"));
+    const jq = async (filter: string) => {
+      const { code, stdout, stderr } = await run(["jq", "-r", filter, `${folder}/log`]);
+      assertEquals([code, stderr], [0, ""]);
+      return stdout.trimEnd().split("\n");
+    };
+    const text =
+      "\\(.event) \\(.level) \\(.host) \\(.type) \\(.old) \\(.new) \\(.result) \\(.address)";
+    assertEquals(await jq(`select(.event | test("debug|listening") | not) | "${text}"`), [
+      "changed info a.dyn.example A ? 127.0.0.1 OK null",
+      "change_failed error b.other.example A null 127.0.0.1 FAIL null",
+      "unknown_key warning null null null null null 127.0.0.1",
+      "address_refused warning null null null null null 127.0.0.1",
+      "reload_failed error null null null null null null",
+    ]);
+    assertEquals((await jq("select(.time and .message | not)")).join(""), "");
+    const readme = await Deno.readTextFile(`${ROOT}/README.md`);
+    const [, filter] = /^journalctl -u sftdyn -o cat \| jq -r '(.*)'$/m.exec(readme)!;
+    const [time] = await jq('select(.event == "changed") | .time');
+    assertEquals(await jq(filter!), [`${time} a.dyn.example 127.0.0.1`]);
+  });
+});
+
+Deno.test("what is wrong with a configuration is told in the form that the command line asks for", async () => {
+  await withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/sftdyn.toml`, "htpp = 1\n");
+    const { code, stderr } = await sftdyn(["--log", "json", `${folder}/sftdyn.toml`]);
+    const [first] = stderr.split("\n");
+    const { time: _, ...line } = JSON.parse(first!);
+    const message = `${folder}/sftdyn.toml: line 1: unknown name, did you mean "http"?`;
+    assertEquals([code, line], [2, { level: "error", event: "start_failed", message }]);
   });
 });
