@@ -2,6 +2,7 @@
 
 import { type Endpoint, endpointText } from "../endpoint.ts";
 import { errorMessage } from "../error_message.ts";
+import { oneLine } from "../log.ts";
 import type { StatusReport } from "./report.ts";
 
 /** It cannot be asked; the message says why, and what to do. */
@@ -38,7 +39,7 @@ export async function askReport(
   }
   const [, status, body] = /^HTTP\/1\.[01] (\d{3})[^]*?\r\n\r\n([^]*)$/.exec(answer) ?? [];
   if (status !== undefined && status !== "200") {
-    throw new AskError(`${place} answers ${status}: ${body!.slice(0, 200)}`);
+    throw new AskError(`${place} answers ${status}: ${oneLine(body!.slice(0, 200))}`);
   }
   const report = parsed(body);
   if (report === undefined) throw new AskError(`what answers on ${place} is not sftdyn's status`);
