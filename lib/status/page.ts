@@ -23,11 +23,9 @@ export function pageOf(report: StatusReport, { most = MOST } = {}): string {
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
-<link rel="icon" href="data:,">
 <title>${title}</title>
 <style>${new Markup(PAGE_STYLE)}</style>
 </head>

@@ -79,7 +79,9 @@ function printStale(
   if (unknown === 0) return;
   const write = report.hosts.length > 0 ? print : tell;
   write?.(
-    `${count(unknown, report.hosts.length > 0 ? "more host" : "host")} not called yet: too early to tell, as calls are known since ` +
+    `${
+      count(unknown, report.hosts.length > 0 ? "more host" : "host")
+    } not called yet: too early to tell, as calls are known since ` +
       `${utcText(report.since)}, for less than ${durationText(stale)}`,
   );
 }

@@ -110,14 +110,10 @@ Deno.test("pageOf() lets nothing from outside be HTML", () => {
 
 Deno.test("pageOf() needs no script and nothing from elsewhere", () => {
   const page = pageOf(REPORT);
-  assert(!/<script|\bon\w+=|https?:|\/\/|@import|url\(/i.test(page.replace(" 'none'", "")));
+  assert(!/<script|\bon\w+=|https?:|\/\/|@import|url\(/i.test(page));
   assertEquals(
     [...page.matchAll(/(?:href|src)="([^"]*)"/g)].map(([, target]) => target),
-    ["data:,", "", "hosts.json", "metrics", "health"],
-  );
-  assertStringIncludes(
-    page,
-    `content="default-src 'none'; style-src 'unsafe-inline'; img-src data:"`,
+    ["", "hosts.json", "metrics", "health"],
   );
 });
 
