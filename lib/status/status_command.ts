@@ -13,7 +13,9 @@ import { tableLines } from "./table.ts";
 export interface StatusOptions {
   /** The configuration's name, as the command line has it. */
   file: string;
-  load: () => Promise<Pick<Config, "file"> & { status?: { endpoints: readonly Endpoint[] } }>;
+  load: () => Promise<
+    Pick<Config, "file"> & { status?: { endpoints: readonly Endpoint[] } | undefined }
+  >;
   ask?: (endpoint: Endpoint) => Promise<StatusReport>;
   /** Only those that have been silent for so many milliseconds. */
   stale: number | undefined;
