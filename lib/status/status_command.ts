@@ -1,5 +1,6 @@
 /** `sftdyn status`: who calls in, asked of the sftdyn that runs with this configuration. */
 
+import { coloured } from "../colour.ts";
 import { type Config, ConfigError } from "../config/config.ts";
 import { count } from "../count.ts";
 import { durationText } from "../duration.ts";
@@ -63,7 +64,8 @@ function printAll(report: StatusReport, options: Printing): void {
       (unknown === 0 ? "" : `, ${unknown} not called yet: too early to tell`),
   );
   options.print(`calls are known since ${utcText(since)}`);
-  for (const fault of faults) options.print(`fault: ${oneLine(fault)}`);
+  const word = options.hasColour ? coloured("fault", "red") : "fault";
+  for (const fault of faults) options.print(`${word}: ${oneLine(fault)}`);
   if (hosts.length === 0) return;
   options.print("");
   for (const line of tableLines(report, { ...options, limit: A_DAY })) options.print(line);

@@ -47,6 +47,8 @@ Deno.test("status() prints a summary, the faults and all hosts", async () => {
     ],
     told: [],
   });
+  const coloured = (await statusOf(report, { hasColour: true })).printed;
+  assertEquals(coloured[2], "\x1b[31mfault\x1b[0m: reload: line 3\\x0a");
   const { printed } = await statusOf({ ...report, since: ago(HOUR), faults: [] });
   assertEquals(printed.slice(0, 2), [
     "2 hosts, 0 not called for a day, 1 not called yet: too early to tell",
