@@ -42,8 +42,8 @@ ${hosts.length === 0 ? markup`<p>There are no hosts.</p>` : tableOf(report, most
 ${leftOut(hosts.length - most)}
 </main>
 <footer>
-<p>Times of calls, changes and faults are kept in memory alone, from a start of sftdyn on. An address is
-what the nameserver said last.</p>
+<p>Times of calls, changes and faults are kept in memory alone: they begin anew with each start of sftdyn.
+An address is what the nameserver said last.</p>
 <p>sftdyn ${version}. For programs: <a href="hosts.json">hosts.json</a>,
 <a href="metrics">metrics</a>, <a href="health">health</a>.</p>
 </footer>
