@@ -170,7 +170,8 @@ async function serve({ file, overrides, level }: ConfigCommand): Promise<number>
   const journal = await isJournal(Deno.env.get("JOURNAL_STREAM"));
   const log = createLog({ level, journal, colour: hasColour(Deno.stderr) });
   try {
-    started.resolve(startService({ load: () => loadConfig(file, overrides), log }));
+    const load = () => loadConfig(file, overrides);
+    started.resolve(startService({ version: project.version, load, log }));
     const service = await started.promise;
     log.info(`${await stopped}: stopping`);
     await service.stop(GRACE);

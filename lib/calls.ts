@@ -64,7 +64,7 @@ export class Calls {
   }
 
   /** The host has called, and it was told this: of several in one call, the worst. */
-  called(name: Hostname, from: string, answers: Iterable<LastAnswer>): void {
+  called(name: Hostname, from: string, answers: readonly LastAnswer[]): void {
     const entry = this.#entry(name);
     entry.calledAt = this.#now();
     entry.from = from;
@@ -107,7 +107,9 @@ export class Calls {
   }
 }
 
-function worst(answers: Iterable<LastAnswer>): LastAnswer {
+function worst(answers: readonly LastAnswer[]): LastAnswer {
+  // As a rule.
+  if (answers.length === 1) return answers[0]!;
   let least = WORST_FIRST.length - 1;
   for (const answer of answers) least = Math.min(least, WORST_FIRST.indexOf(answer));
   return WORST_FIRST[least]!;

@@ -135,10 +135,11 @@ export class Report {
 }
 
 async function checkFile(config: Config, report: Report): Promise<void> {
-  const { file, clients, hooks, http, https, clientFiles } = config;
+  const { file, clients, hooks, http, https, status, clientFiles } = config;
   const listeners = [
     ...http.map((endpoint) => `http ${endpointText(endpoint)}`),
     ...https.map((endpoint) => `https ${endpointText(endpoint)}`),
+    ...(status?.endpoints ?? []).map((endpoint) => `status ${endpointText(endpoint)}`),
   ];
   report.ok(`${file}: ${listeners.join(", ")}; ${count(clients.size, "client")}`);
   if (clients.size === 0 && hooks === undefined) {

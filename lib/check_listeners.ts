@@ -3,13 +3,13 @@
 import { parseAddress } from "./address.ts";
 import type { Report } from "./check.ts";
 import type { Config } from "./config/config.ts";
-import { type Endpoint, endpointText } from "./endpoint.ts";
+import { type Endpoint, endpointText, overlap } from "./endpoint.ts";
 import { errorMessage } from "./error_message.ts";
 
-type ListenerConfig = Pick<Config, "http" | "https" | "certificate">;
+type ListenerConfig = Pick<Config, "http" | "https" | "status" | "certificate">;
 
 interface Listener {
-  readonly scheme: "http" | "https";
+  readonly scheme: "http" | "https" | "status";
   readonly endpoint: Endpoint;
   /** As messages name it. */
   readonly name: string;
@@ -27,8 +27,10 @@ const REQUEST = "GET / HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.1
   "X-Real-IP: 192.0.2.1\r\nForwarded: for=192.0.2.1\r\nConnection: close\r\n\r\n";
 
 export async function checkListeners(config: ListenerConfig, report: Report): Promise<void> {
-  const all: Listener[] = (["http", "https"] as const).flatMap((scheme) =>
-    config[scheme].map((endpoint) => ({
+  const { http, https, status } = config;
+  const endpoints = { http, https, status: status?.endpoints ?? [] };
+  const all: Listener[] = (["http", "https", "status"] as const).flatMap((scheme) =>
+    endpoints[scheme].map((endpoint) => ({
       scheme,
       endpoint,
       name: `${scheme} ${endpointText(endpoint)}`,
@@ -79,15 +81,6 @@ function open(hostname: string | undefined, port: number): Deno.Listener {
   }
 }
 
-/** Whether two listeners would need the same port of one address. */
-function overlap(one: Endpoint, other: Endpoint): boolean {
-  if (one.port !== other.port) return false;
-  const [a, b] = [one.hostname ?? "::", other.hostname ?? "::"];
-  // "::" accepts IPv4, too.
-  return a === b || a === "::" || b === "::" ||
-    a === "0.0.0.0" && !b.includes(":") || b === "0.0.0.0" && !a.includes(":");
-}
-
 /** Why it cannot listen, and whether that matters. */
 async function explain(
   { scheme, endpoint, name }: Listener,
@@ -97,7 +90,7 @@ async function explain(
 ): Promise<void> {
   const { AddrInUse, AddrNotAvailable, PermissionDenied } = Deno.errors;
   if (error instanceof AddrInUse) {
-    const holder = await holderOf(endpoint, certificate);
+    const holder = await holderOf(endpoint, scheme === "status" ? undefined : certificate);
     if (holder === "sftdyn") report.ok(`${name}: in use by a running sftdyn`);
     else if (holder === "unclear" && scheme === "https") {
       report.warning(
@@ -114,7 +107,10 @@ async function explain(
   } else report.error(`${name}: ${errorMessage(error)}`);
 }
 
-/** Who holds a port: a sftdyn answers a request without a key with the client's address. */
+/**
+ * Who holds a port: a sftdyn answers a request without a key with the client's address,
+ * and at its status listener says what it is.
+ */
 async function holderOf(
   { hostname, port }: Endpoint,
   certificate: Config["certificate"],
@@ -180,6 +176,7 @@ async function answerOf(conn: Deno.Conn): Promise<string> {
 
 function isSftdyn(answer: string): boolean {
   const [head = "", body = ""] = answer.split("\r\n\r\n");
+  if (/^server: sftdyn\r?$/m.test(head)) return true;
   return /^HTTP\/1\.1 200 /.test(head) && /^cache-control: no-store\r?$/im.test(head) &&
     parseAddress(body.trim()) !== undefined;
 }

@@ -41,6 +41,8 @@ export interface ClientList {
   names(): Iterable<Hostname>;
   /** Every host of every client, once, in the order of the configuration. */
   hosts(): ClientHost[];
+  /** Likewise, again if several clients have it, each time with that one's only family. */
+  all(): Iterable<ClientHost>;
 }
 
 /** A host, and what all its clients have in common. */
@@ -172,7 +174,6 @@ export class Clients implements ClientList {
     return eachOnce(this.all());
   }
 
-  /** Every host of every client with that one's only family, if it has one. */
   *all(): Generator<ClientHost> {
     for (let number = 0, i = 0; number < this.size; number++) {
       const family = this.#limits.get(number)?.family;
@@ -253,10 +254,10 @@ export class JoinedClients implements ClientList {
   }
 
   hosts(): ClientHost[] {
-    return eachOnce(this.#all());
+    return eachOnce(this.all());
   }
 
-  *#all(): Generator<ClientHost> {
+  *all(): Generator<ClientHost> {
     for (const table of this.#tables) yield* table.all();
   }
 }

@@ -53,6 +53,15 @@ export function endpointText({ hostname, port }: Endpoint): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
+/** Whether two listeners would need the same port of one address. */
+export function overlap(one: Endpoint, other: Endpoint): boolean {
+  if (one.port !== other.port) return false;
+  const [a, b] = [one.hostname ?? "::", other.hostname ?? "::"];
+  // "::" accepts IPv4, too.
+  return a === b || a === "::" || b === "::" ||
+    a === "0.0.0.0" && !b.includes(":") || b === "0.0.0.0" && !a.includes(":");
+}
+
 function parsePort(digits: string): number {
   const port = Number(digits);
   return port >= 1 && port <= 65535 ? port : fail(`${digits} is no port: expected 1 to 65535`);

@@ -21,6 +21,7 @@ export class StayingFault {
   /** How often in a row there was one. */
   #polls = 0;
   #told: string | undefined;
+  #message: string | undefined;
 
   /** @param patience polls in a row at which there is a fault until it is told */
   constructor(tell: (message: string) => void, patience = 1) {
@@ -34,6 +35,7 @@ export class StayingFault {
     const fault = `${version} ${message}`;
     if (this.#polls < this.#patience || fault === this.#told) return;
     this.#told = fault;
+    this.#message = message;
     this.#tell(message);
   }
 
@@ -41,5 +43,11 @@ export class StayingFault {
   clear(): void {
     this.#polls = 0;
     this.#told = undefined;
+    this.#message = undefined;
+  }
+
+  /** What was told last, while it stays. */
+  get message(): string | undefined {
+    return this.#message;
   }
 }

@@ -3,19 +3,23 @@
 import { CertificateExpiry, dateText } from "./http/certificate_expiry.ts";
 import { CertificateWatch } from "./http/certificate_watch.ts";
 import { ClientWatch } from "./config/client_watch.ts";
-import { type Config, ConfigError } from "./config/config.ts";
-import { firstFault } from "./config/settings.ts";
+import type { Config } from "./config/config.ts";
 import { count } from "./count.ts";
 import { delay } from "./delay.ts";
-import { Hooks, HooksError } from "./hooks/hooks.ts";
+import type { Hooks } from "./hooks/hooks.ts";
 import { createHandler, type Handler } from "./http/handler.ts";
-import { listen, type Wanted } from "./http/listener.ts";
+import { listen, type Listeners } from "./http/listener.ts";
 import type { Log } from "./log.ts";
+import { loadHooks, reasonOf, updatersSettings, wanted, warnOf } from "./served.ts";
 import { inSlices } from "./slices.ts";
-import { Updaters, type UpdatersSettings } from "./dns/updaters.ts";
-import { errorMessage } from "./error_message.ts";
+import { Reloads } from "./status/reloads.ts";
+import { createStatus } from "./status/status.ts";
+import { Watch } from "./status/watch.ts";
+import { Updaters } from "./dns/updaters.ts";
 
 export interface ServiceOptions {
+  /** Of sftdyn. */
+  version: string;
   /** Reads the configuration and all files that it names; throws ConfigError. */
   load: () => Promise<Config>;
   log: Log;
@@ -49,6 +53,7 @@ const CLIENTS_INTERVAL = 1000;
  */
 export async function startService(
   {
+    version,
     load,
     log,
     certificateInterval = CERTIFICATE_INTERVAL,
@@ -58,11 +63,26 @@ export async function startService(
   let config = await load();
   let hooks = await loadHooks(config, log);
   warnOf(config, log);
-  const updaters = new Updaters({ ...updatersSettings(config), log });
+  const watch = new Watch();
+  watch.apply(config);
+  const updaters = new Updaters({ ...updatersSettings(config), log, watch });
+  const clientWatch = new ClientWatch({
+    onFault: (message) => log.error(`the previous clients are kept: ${message}`),
+  });
+  const certificateWatch = new CertificateWatch({ log });
+  const reloads = new Reloads({ config: () => config, clientWatch, certificateWatch });
   let handler = handlerFor(config);
-  const listeners = await listen({
+  const listeners: Listeners = await listen({
     ...wanted(config),
     handler: (request, connection) => handler(request, connection),
+    statusHandler: createStatus({
+      version,
+      config: () => config,
+      watch,
+      updaters,
+      connections: () => listeners.connections,
+      reloads,
+    }),
     log,
   }).catch((error) => {
     hooks?.close();
@@ -77,6 +97,7 @@ export async function startService(
       dyndns2,
       updater: updaters,
       log,
+      observer: watch.observer,
       hooked: hooks && { hooks, ttlOf, isKnown: (change) => updaters.isKnown(change) },
     });
   }
@@ -84,9 +105,16 @@ export async function startService(
   /** Changes come one after the other; one that fails is a line in the log. */
   let turn: Promise<void> = Promise.resolve();
   let isStopping = false;
-  function inTurn(change: () => Promise<void>, failure: string): Promise<void> {
+  function inTurn(
+    change: () => Promise<void>,
+    failure: string,
+    ended: (reason?: string) => void = () => {},
+  ): Promise<void> {
     return turn = turn.then(() => isStopping ? undefined : change())
-      .catch((error) => log.error(`${failure}: ${reason(error)}`));
+      .then(() => ended(), (error) => {
+        ended(reasonOf(error));
+        log.error(`${failure}: ${reasonOf(error)}`);
+      });
   }
 
   async function reload(): Promise<void> {
@@ -110,6 +138,7 @@ export async function startService(
     await inSlices(updaters.reconfigure(updatersSettings(next), next.clients.names(), () => {
       if (hooks !== nextHooks) hooks?.retire();
       hooks = nextHooks;
+      watch.apply(next);
       handler = handlerFor(next);
       config = next;
     }));
@@ -118,9 +147,6 @@ export async function startService(
     warnOf(config, log);
   }
 
-  const clientWatch = new ClientWatch({
-    onFault: (message) => log.error(`the previous clients are kept: ${message}`),
-  });
   async function reloadClients(): Promise<void> {
     if (config.clientFiles === undefined) return;
     const clientFiles = await clientWatch.poll(config.clientFiles);
@@ -135,7 +161,6 @@ export async function startService(
   }
   sayExpiry();
 
-  const certificateWatch = new CertificateWatch({ log });
   async function renew(): Promise<void> {
     if (config.https.length === 0) return;
     const certificate = await certificateWatch.poll(config.certificate!);
@@ -152,7 +177,8 @@ export async function startService(
   void every(certificateInterval, sayExpiry);
   void every(clientsInterval, () => inTurn(reloadClients, "clients not reloaded"));
   return {
-    reload: () => inTurn(reload, "not reloaded, nothing has changed"),
+    reload: () =>
+      inTurn(reload, "not reloaded, nothing has changed", (reason) => reloads.ended(reason)),
     async stop(grace) {
       isStopping = true;
       updaters.flush();
@@ -163,43 +189,4 @@ export async function startService(
       await Promise.race([turn, delay(grace)]);
     },
   };
-}
-
-/**
- * The hooks of a configuration, if it has some.
- *
- * @throws {ConfigError}
- */
-async function loadHooks({ hooks: file, timeout }: Config, log: Log): Promise<Hooks | undefined> {
-  if (file === undefined) return undefined;
-  try {
-    return await Hooks.load({ file, timeout, log });
-  } catch (error) {
-    if (!(error instanceof HooksError)) throw error;
-    throw new ConfigError(error.faults);
-  }
-}
-
-/** What the update engines need of a configuration. */
-function updatersSettings(config: Config): UpdatersSettings {
-  const { nameserver, zones, timeout, minInterval, recheck } = config;
-  return { nameserver, zones, timeout, minInterval, recheck };
-}
-
-/** Where to listen, and for whom. */
-function wanted(config: Config): Wanted {
-  const { http, https, certificate, trustedProxies, maxConnections } = config;
-  return { http, https, certificate, trustedProxies, maxConnections };
-}
-
-function warnOf({ file, clients, hooks }: Config, log: Log): void {
-  if (clients.size === 0 && hooks === undefined) {
-    log.warning(`${file}: no clients: nobody can update`);
-  }
-}
-
-/** One line, whatever went wrong. */
-function reason(error: unknown): string {
-  if (!(error instanceof ConfigError)) return errorMessage(error);
-  return firstFault(error.faults, error.count);
 }

@@ -67,6 +67,7 @@ function configOf(changes: Partial<Config> = {}): Config {
     clientFiles: undefined,
     hooks: undefined,
     dyndns2: undefined,
+    status: undefined,
     ttlOf: () => 30,
     shortKeys: [],
     urlKeys: [],

@@ -1,5 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { type Endpoint, endpointText, parseListen, parseNameserver } from "../lib/endpoint.ts";
+import {
+  type Endpoint,
+  endpointText,
+  overlap,
+  parseListen,
+  parseNameserver,
+} from "../lib/endpoint.ts";
 import { belowFrom } from "./support.ts";
 
 function at(hostname: string | undefined, port: number): Endpoint {
@@ -132,5 +138,22 @@ Deno.test("parseListen() and parseNameserver() throw nothing but a RangeError", 
         assert(error instanceof RangeError, `seed ${seed}: ${JSON.stringify(text)}: ${error}`);
       }
     }
+  }
+});
+
+Deno.test("overlap() tells whether two listeners need the same port of one address", () => {
+  const table: [string, string, boolean][] = [
+    ["1", "1", true],
+    ["1", "2", false],
+    ["1", "127.0.0.1:1", true],
+    ["[::1]:1", "1", true],
+    ["0.0.0.0:1", "127.0.0.1:1", true],
+    ["[::1]:1", "0.0.0.0:1", false],
+    ["127.0.0.1:1", "127.0.0.2:1", false],
+    ["127.0.0.1:1", "127.0.0.1:1", true],
+  ];
+  for (const [one, other, isSo] of table) {
+    const found = overlap(parseListen(one), parseListen(other));
+    assertEquals([one, other, found], [one, other, isSo]);
   }
 });

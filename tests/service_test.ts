@@ -68,7 +68,13 @@ async function withService(
     await Deno.copyFile(`${folder}/served.pem`, `${folder}/first.pem`);
     await write('"0.2.3.4" = "a.dyn.example"');
     const load = () => around(() => loadConfig(file));
-    const service = await startService({ load, log, certificateInterval, clientsInterval });
+    const service = await startService({
+      version: "9.8.7",
+      load,
+      log,
+      certificateInterval,
+      clientsInterval,
+    });
     try {
       await body({ service, folder, port, tlsPort, lines, logged, write });
     } finally {
@@ -100,13 +106,17 @@ Deno.test("startService() hands on why it cannot start", async () => {
   const log = createLog({ write: () => {} });
   const fault = new ConfigError(["what is wrong"]);
   const error = await assertRejects(
-    () => startService({ load: () => Promise.reject(fault), log }),
+    () => startService({ version: "9.8.7", load: () => Promise.reject(fault), log }),
     ConfigError,
   );
   assertEquals(error, fault);
   await withService({}, async ({ folder }) => {
     const load = () => loadConfig(`${folder}/sftdyn.toml`);
-    await assertRejects(() => startService({ load, log }), ListenError, "another program");
+    await assertRejects(
+      () => startService({ version: "9.8.7", load, log }),
+      ListenError,
+      "another program",
+    );
   });
 });
 
@@ -136,6 +146,32 @@ Deno.test("reload() of what is the same leaves the listeners", async () => {
     assertMatch(await within(answer, "an answer"), /^HTTP\/1\.1 200 [^]*127\.0\.0\.1$/);
     assertEquals(lines.filter((line) => line.includes("listening")).length, 2);
     assertEquals(lines.filter((line) => line.includes("reloaded")).length, 3);
+  });
+});
+
+Deno.test("reload() begins to tell who has called, goes on, and ends", async () => {
+  await withService({}, async (running) => {
+    const { service, write, lines } = running;
+    const port = freePort();
+    const calls = async () => {
+      const response = await fetch(`http://127.0.0.1:${port}/hosts.json`);
+      const { hosts, version } = await response.json();
+      return [version, ...hosts.map(({ host, answer }: Record<string, string>) => [host, answer])];
+    };
+    const client = '"0.2.3.4" = "a.dyn.example"';
+    await statusOf(running, "0.2.3.4");
+    await write(client, `status = "127.0.0.1:${port}"`);
+    await service.reload();
+    assertEquals(await calls(), ["9.8.7", ["a.dyn.example", null]]);
+    // There is no nameserver.
+    await statusOf(running, "0.2.3.4");
+    await write(`${client}\n"other" = "b.dyn.example"`, `status = "127.0.0.1:${port}"`);
+    await service.reload();
+    assertEquals(await calls(), ["9.8.7", ["b.dyn.example", null], ["a.dyn.example", "FAIL"]]);
+    await write(client);
+    await service.reload();
+    Deno.listen({ hostname: "127.0.0.1", port }).close();
+    assertEquals(lines.filter((line) => line.includes("listening on status")).length, 1);
   });
 });
 
@@ -346,9 +382,16 @@ Deno.test("a service whose hooks are faulty does not start, nor leaves any if it
     const load = () => loadConfig(`${folder}/sftdyn.toml`);
     await write("", 'hooks = "hooks.js"');
     await Deno.writeTextFile(`${folder}/hooks.js`, "export const getHosts = 1;");
-    const faulty = await assertRejects(() => startService({ load, log }), ConfigError);
+    const faulty = await assertRejects(
+      () => startService({ version: "9.8.7", load, log }),
+      ConfigError,
+    );
     assertMatch(faulty.message, /"getHosts" is no hook, did you mean "getHost"\?$/);
     await Deno.writeTextFile(`${folder}/hooks.js`, "export const getHost = () => {};");
-    await assertRejects(() => startService({ load, log }), ListenError, "another program");
+    await assertRejects(
+      () => startService({ version: "9.8.7", load, log }),
+      ListenError,
+      "another program",
+    );
   });
 });

@@ -24,6 +24,7 @@ const ON_EXECUTABLE = [
   "readme",
   "reload",
   "request_addresses",
+  "status",
   "systemd",
 ];
 

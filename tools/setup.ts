@@ -56,6 +56,7 @@ const PROGRAMS = {
   inadyn: { debian: "inadyn", fedora: "inadyn", arch: "inadyn" },
   // Debian's program without the service.
   apache2: { debian: "apache2-bin", fedora: "httpd", arch: "apache" },
+  promtool: { debian: "prometheus", fedora: "prometheus", arch: "prometheus" },
   lintian: { debian: "lintian", fedora: "lintian", arch: "lintian" },
   debootstrap: { debian: "debootstrap", fedora: "debootstrap", arch: "debootstrap" },
   chromium: { debian: "chromium", fedora: "chromium", arch: "chromium" },
@@ -85,6 +86,7 @@ const SERVICES: Record<string, string> = {
   knot: "knot.service",
   "nginx-light": "nginx.service",
   "pdns-server": "pdns.service",
+  prometheus: "prometheus.service",
 };
 /** Packages that restart the service of another one (its postinst, "triggered"). */
 const RESTARTING = ["pdns-backend-sqlite3"];

@@ -24,6 +24,11 @@ export class ClientWatch {
     this.#fault = new StayingFault(onFault);
   }
 
+  /** What is wrong with the files, so that the clients from before are used. */
+  get fault(): string | undefined {
+    return this.#fault.message;
+  }
+
   /** What the files hold, if that is not `current`, and nothing is wrong with it. */
   async poll(current: ClientFiles): Promise<ClientFiles | undefined> {
     const version = await versionsOf(current.paths, this.#stat);
@@ -37,7 +42,10 @@ export class ClientWatch {
     // What somebody is about to write may be half of it.
     if (!isSettled || version === this.#faulty) return undefined;
     const found = await current.again();
-    if (found.faultCount === 0) return found;
+    if (found.faultCount === 0) {
+      this.#fault.clear();
+      return found;
+    }
     // What could not be read may be readable next time, without having changed.
     this.#faulty = found.isUnreadable ? undefined : version;
     this.#fault.add(version, firstFault(found.faults, found.faultCount));

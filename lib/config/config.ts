@@ -11,11 +11,13 @@ import { type Certificate, CertificateError, loadCertificate } from "../http/cer
 import type { Nameserver } from "../nameserver.ts";
 import { PROXY_HEADERS, type ProxyHeader } from "../proxy_header.ts";
 import { inSlices } from "../slices.ts";
+import type { StatusSettings } from "../status_settings.ts";
 import { type Zone, Zones } from "../zones.ts";
 import { ClientFiles, type ClientFilesOptions } from "./client_files.ts";
 import type { ClientTable } from "./client_reader.ts";
 import { ClientTableReader, TTL_RANGE } from "./client_table.ts";
 import { readDyndns2 } from "./dyndns2.ts";
+import { readStatus } from "./status.ts";
 import { Faults, type NumberRange, type Setting, settingOf, typeName } from "./settings.ts";
 import { type Fault, readToml, type TomlNode, type TomlTable } from "./toml.ts";
 
@@ -39,6 +41,8 @@ export interface Config extends ClientTable {
   readonly proxyHeader: ProxyHeader;
   /** undefined: not spoken. */
   readonly dyndns2: Dyndns2Settings | undefined;
+  /** undefined: nobody is told how it is. */
+  readonly status: StatusSettings | undefined;
   /** Those of all files. */
   readonly clients: ClientList;
   /** What `clients_file` names. */
@@ -93,6 +97,9 @@ export const NAMES = [
   "proxy_header",
   "dyndns2",
   "clients_file",
+  "status",
+  "status_networks",
+  "metrics_hosts",
   "hooks",
   "zones",
   "clients",
@@ -173,9 +180,16 @@ class Loader {
       minInterval: this.#milliseconds("min_interval", MIN_INTERVAL),
       recheck: this.#milliseconds("recheck", RECHECK),
       maxConnections: this.#maxConnections(),
-      trustedProxies: this.#trustedProxies(),
+      trustedProxies: this.#networks("trusted_proxies", '["127.0.0.1", "10.0.0.0/8"]'),
       proxyHeader: this.#proxyHeader(),
       dyndns2: readDyndns2(this.#setting("dyndns2"), this.#faults),
+      status: readStatus({
+        status: this.#setting("status"),
+        endpoints: this.#listeners("status"),
+        others: [...http, ...https],
+        networks: this.#networks("status_networks", '["192.0.2.0/24"]'),
+        metricsHosts: this.#setting("metrics_hosts"),
+      }, this.#faults),
       clients: clientFiles?.clients ?? table.clients,
       clientFiles,
       hooks: await this.#readable(this.#setting("hooks")),
@@ -222,7 +236,7 @@ class Loader {
     return this.#faults.number(this.#setting("max_connections"), range) ?? ifUnset;
   }
 
-  #listeners(name: "http" | "https"): Endpoint[] {
+  #listeners(name: "http" | "https" | "status"): Endpoint[] {
     const setting = this.#setting(name);
     if (setting === undefined) return [];
     const values: unknown[] = Array.isArray(setting.value) ? setting.value : [setting.value];
@@ -231,7 +245,12 @@ class Loader {
     for (const value of values) {
       if (typeof value === "string" || typeof value === "number") {
         this.#faults.attempt(setting, () => endpoints.push(parseListen(`${value}`)));
-      } else this.#faults.of(setting, `expected a port, like 8080, got ${typeName(value)}`);
+      } else {
+        const example = name === "status"
+          ? 'an address and a port, like "127.0.0.1:9053"'
+          : "a port, like 8080";
+        this.#faults.of(setting, `expected ${example}, got ${typeName(value)}`);
+      }
     }
     return endpoints;
   }
@@ -374,10 +393,9 @@ class Loader {
     }
   }
 
-  #trustedProxies(): Network[] {
-    const setting = this.#setting("trusted_proxies");
+  #networks(name: "trusted_proxies" | "status_networks", example: string): Network[] {
+    const setting = this.#setting(name);
     if (setting === undefined) return [];
-    const example = '["127.0.0.1", "10.0.0.0/8"]';
     if (!Array.isArray(setting.value)) {
       this.#faults.of(setting, `expected a list like ${example}, got ${typeName(setting.value)}`);
       return [];

@@ -183,6 +183,11 @@ export class Nsupdate {
     );
   }
 
+  /** How many there are now. */
+  get sessions(): number {
+    return this.#pool.size;
+  }
+
   /** Has each session end when it has no more work. */
   retire(): void {
     this.#isClosed = true;

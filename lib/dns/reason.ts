@@ -1,5 +1,7 @@
 /** What a nameserver's refusal means, and where to look (RFC 2136, section 2.2; RFC 8945). */
 
+export const ALIAS_REASON = "this name is an alias (CNAME) there, and can have no address";
+
 /** @param isSigned whether the answer carried the TSIG key's signature */
 export function refusalReason(rcode: string, isSigned: boolean): string {
   if (!isSigned) {
@@ -21,7 +23,7 @@ export function refusalReason(rcode: string, isSigned: boolean): string {
     case "FORMERR":
       return "FORMERR: it does not understand the update";
     case "YXRRSET":
-      return "this name is an alias (CNAME) there, and can have no address";
+      return ALIAS_REASON;
     default:
       return `the nameserver says ${rcode}`;
   }

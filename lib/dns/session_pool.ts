@@ -58,6 +58,11 @@ export class SessionPool {
     this.#options = options;
   }
 
+  /** Sessions that there are, or that are being started. */
+  get size(): number {
+    return this.#counts["in a zone"] + this.#counts.finding;
+  }
+
   /**
    * Runs with a session that nobody else has meanwhile. Where run calls renew,
    * all that were started before count as useless, too: they may know an old key.
@@ -95,10 +100,6 @@ export class SessionPool {
     await Promise.all([...this.#ending, ...[...this.#busy].map(({ session }) => session.end())]);
   }
 
-  get #count(): number {
-    return this.#counts["in a zone"] + this.#counts.finding;
-  }
-
   async #take(use: SessionUse, shareOf: () => number): Promise<Pooled> {
     while (true) {
       if (this.#isClosed) throw new Error(STOPPING);
@@ -112,11 +113,11 @@ export class SessionPool {
         if (this.#isUsable(pooled!)) return this.#lend(pooled!, share);
         this.#end(pooled!);
       } else if (this.#mayStart(use)) return await this.#start(use, share);
-      else if (this.#count >= this.#options.max && this.#idle.length > 0) {
+      else if (this.size >= this.#options.max && this.#idle.length > 0) {
         this.#end(this.#idle.shift()!);
       } else {
         const woken = new Promise<void>((resolve) => this.#waiting.push(resolve));
-        if (this.#count < this.#options.max) this.#wakeLater();
+        if (this.size < this.#options.max) this.#wakeLater();
         await woken;
       }
     }
@@ -138,7 +139,7 @@ export class SessionPool {
 
   #mayStart(use: SessionUse): boolean {
     const { max, now } = this.#options;
-    return this.#count < max && (this.#counts[use] === 0 || now() >= this.#startAt);
+    return this.size < max && (this.#counts[use] === 0 || now() >= this.#startAt);
   }
 
   async #start(use: SessionUse, share: number): Promise<Pooled> {

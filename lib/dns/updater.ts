@@ -136,6 +136,11 @@ export class Updater {
     return before === "?" ? undefined : before;
   }
 
+  /** Records that wait for a change. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
   /** Changes that wait for their record's interval are made now, and later ones at once. */
   flush(): void {
     this.#isFlushed = true;

@@ -77,6 +77,17 @@ export class Updaters {
     return this.#updaterOf({ name }).addressOf(name, type);
   }
 
+  /** Records that wait for a change, and nsupdate's sessions. */
+  get load(): { waiting: number; sessions: number } {
+    let waiting = 0;
+    let sessions = this.#retired.reduce((sum, nsupdate) => sum + nsupdate.sessions, 0);
+    for (const { updater, nsupdate } of this.#engines.values()) {
+      waiting += updater.waiting;
+      sessions += nsupdate.sessions;
+    }
+    return { waiting, sessions };
+  }
+
   /** Changes that wait for their record's interval are made now, and later ones at once. */
   flush(): void {
     this.#isFlushed = true;

@@ -35,6 +35,11 @@ export class CertificateWatch {
     );
   }
 
+  /** What is wrong with the files, so that the certificate from before is used. */
+  get fault(): string | undefined {
+    return this.#fault.message;
+  }
+
   /**
    * The certificate that is now in this one's files, if it is another. Files that
    * cannot be used are one line in the log, at the second poll.

@@ -29,8 +29,20 @@ export interface FrontDoorOptions extends DoorSettings {
   /** Both are for what the network can cause at will: the first for what is refused. */
   warn: (problem: string) => void;
   complain: (problem: string) => void;
+  /** What warnings call the limit of connections. */
+  limit?: string;
   now?: () => number;
   delay?: (ms: number) => Promise<unknown>;
+}
+
+/** Connections as they are now, and those since the start that were not to stay. */
+export interface Connections {
+  readonly strangers: number;
+  readonly proxies: number;
+  /** Not let in, as there was no room. */
+  readonly refused: number;
+  /** Ended to make room for others. */
+  readonly closed: number;
 }
 
 /** How a connection came in. */
@@ -48,7 +60,7 @@ export interface Entrance {
  * included; of a proxy from the head's first octet.
  */
 const HEAD_TIME = 10_000;
-/** Milliseconds that somebody has to take the answer. */
+/** Milliseconds that somebody has to take the answer, or the next part of a long one. */
 const ANSWER_TIME = 5000;
 /** Milliseconds between two looks at who is late. */
 const LOOK = 500;
@@ -56,6 +68,8 @@ const LOOK = 500;
 const USUAL_HEAD = 2048;
 /** Buffers that are kept for the next connection. */
 const MAX_BUFFERS = 64;
+/** Octets of a long answer that are written at a time. */
+const PART = 64 * 1024;
 /** Octets that are read of what nobody wants, so that the answer is not lost by a reset. */
 const MAX_REST = 64 * 1024;
 
@@ -98,18 +112,21 @@ export class FrontDoor {
   #settings: DoorSettings;
   #isLooking = false;
   #isStopping = false;
+  #refused = 0;
+  #closed = 0;
   #onEmpty = () => {};
 
   constructor(
     {
       trustedProxies,
       maxConnections,
+      limit = "max_connections",
       now = () => performance.now(),
       delay: wait = delay,
       ...options
     }: FrontDoorOptions,
   ) {
-    this.#options = { ...options, now, delay: wait };
+    this.#options = { ...options, limit, now, delay: wait };
     this.#settings = { trustedProxies, maxConnections };
     this.#strangers = new Visitors(maxConnections);
   }
@@ -121,6 +138,15 @@ export class FrontDoor {
     for (const proxy of this.#proxies) {
       if (!this.#isProxy(proxy.entrance.address.hostname)) this.#endAfterAnswer(proxy);
     }
+  }
+
+  get connections(): Connections {
+    return {
+      strangers: this.#strangers.size,
+      proxies: this.#proxies.size,
+      refused: this.#refused,
+      closed: this.#closed,
+    };
   }
 
   /** Serves a connection that was accepted, to its end. */
@@ -178,6 +204,7 @@ export class FrontDoor {
 
   #addProxy(guest: Guest): boolean {
     if (this.#proxies.size >= this.#settings.maxConnections && !this.#endIdleProxy()) {
+      this.#refused++;
       this.#options.warn(
         `refused a connection of the proxy ${guest.holder}: proxies have max_connections, ` +
           `${this.#settings.maxConnections}, and each waits for an answer`,
@@ -190,12 +217,14 @@ export class FrontDoor {
 
   /** @param isForOther whether it had to make room for somebody else */
   #warnOf(what: "closed" | "refused", holder: string, isForOther: boolean): void {
-    const { maxConnections } = this.#settings;
+    const limit = `${this.#options.limit} is ${this.#settings.maxConnections}`;
+    if (what === "closed") this.#closed++;
+    else this.#refused++;
     // Whoever had to go is not counted any more.
     const held = this.#strangers.countOf(holder) + (isForOther ? 1 : 0);
     const most = !isForOther && held >= this.#strangers.maxOfOne
-      ? `the most for one address where max_connections is ${maxConnections}`
-      : `and max_connections is ${maxConnections}`;
+      ? `the most for one address where ${limit}`
+      : `and ${limit}`;
     this.#options.warn(
       `${what} a connection of ${holder}, which has ${count(held, "connection")}, ${most}`,
     );
@@ -219,6 +248,7 @@ export class FrontDoor {
         const isMore = isRefused || head.hasBody || hasMore;
         const isLast = isMore || !head.isKept || !guest.isKept;
         await writeAll(conn, answerBytes(answer, isLast));
+        if (answer.body instanceof Uint8Array) await this.#writeLong(answer.body, guest);
         if (isLast) {
           guest.next = "end";
           if (isMore && !this.#isStopping) await readRest(conn);
@@ -258,6 +288,14 @@ export class FrontDoor {
   #fault(error: unknown): Answer {
     this.#options.complain(`internal error: ${errorMessage(error)}`);
     return { status: STATUS_CODE.InternalServerError, body: "FAIL" };
+  }
+
+  /** Writes what is not copied for everybody who asks for it. */
+  async #writeLong(body: Uint8Array, guest: Guest): Promise<void> {
+    for (let at = 0; at < body.length; at += PART) {
+      this.#setDeadline(guest, ANSWER_TIME);
+      await writeAll(guest.conn, body.subarray(at, at + PART));
+    }
   }
 
   /** Ends it, at once if no request of it is being answered. */

@@ -3,7 +3,7 @@
 import { type Certificate, isSameCertificate, tryTls } from "./certificate.ts";
 import { delay } from "../delay.ts";
 import { type Endpoint, endpointText } from "../endpoint.ts";
-import { type DoorSettings, FrontDoor } from "./front_door.ts";
+import { type Connections, type DoorSettings, FrontDoor } from "./front_door.ts";
 import { limitRate, type Log } from "../log.ts";
 import { explain, HttpPort, HttpsPort, isTaken, ListenError, type Port } from "./port.ts";
 import type { Handler } from "./handler.ts";
@@ -14,16 +14,21 @@ export { ListenError };
 export interface Wanted extends DoorSettings {
   http: readonly Endpoint[];
   https: readonly Endpoint[];
+  /** For those who watch sftdyn. */
+  status: readonly Endpoint[];
   /** Needed for https. */
   certificate: Certificate | undefined;
 }
 
 export interface ListenOptions extends Wanted {
   handler: Handler;
+  statusHandler: Handler;
   log: Log;
 }
 
 export interface Listeners {
+  /** At the public ports. */
+  readonly connections: Connections;
   /**
    * Starts what is new and stops what is no longer wanted; the rest is not
    * touched. A new certificate is for new connections.
@@ -38,11 +43,14 @@ export interface Listeners {
   stop(grace: number): Promise<void>;
 }
 
-/** One entry of `http` or `https`. */
+/** One entry of `http`, `https` or `status`. */
 interface Listener {
-  readonly scheme: "http" | "https";
+  readonly scheme: "http" | "https" | "status";
   readonly endpoint: Endpoint;
 }
+
+/** Those who watch have connections of their own, which nobody else can take, nor they anybody's. */
+const STATUS_DOOR = { trustedProxies: [], maxConnections: 256, limit: "the limit of status" };
 
 /**
  * Starts all listeners.
@@ -50,13 +58,14 @@ interface Listener {
  * @throws {ListenError} one cannot be started; then none is left running
  */
 export async function listen(
-  { handler, log, ...wanted }: ListenOptions,
+  { handler, statusHandler, log, ...wanted }: ListenOptions,
 ): Promise<Listeners> {
   const complain = limitRate(log.error);
   const { trustedProxies, maxConnections } = wanted;
   const warn = limitRate(log.warning);
   const door = new FrontDoor({ handler, warn, complain, trustedProxies, maxConnections });
-  const ports = new Ports({ door, log, complain });
+  const statusDoor = new FrontDoor({ handler: statusHandler, warn, complain, ...STATUS_DOOR });
+  const ports = new Ports({ door, statusDoor, log, complain });
   try {
     await ports.update(wanted);
   } catch (error) {
@@ -68,6 +77,7 @@ export async function listen(
 
 interface PortsParts {
   door: FrontDoor;
+  statusDoor: FrontDoor;
   log: Log;
   complain: (problem: string) => void;
 }
@@ -82,9 +92,15 @@ class Ports implements Listeners {
     this.#parts = parts;
   }
 
-  async update({ http, https, certificate, ...settings }: Wanted): Promise<void> {
+  get connections(): Connections {
+    return this.#parts.door.connections;
+  }
+
+  async update({ http, https, status, certificate, ...settings }: Wanted): Promise<void> {
     const wanted = new Map<string, Listener>();
-    for (const [scheme, endpoints] of [["http", http], ["https", https]] as const) {
+    for (
+      const [scheme, endpoints] of [["http", http], ["https", https], ["status", status]] as const
+    ) {
       for (const endpoint of endpoints) {
         wanted.set(`${scheme} ${endpointText(endpoint)}`, { scheme, endpoint });
       }
@@ -116,10 +132,11 @@ class Ports implements Listeners {
   }
 
   async stop(grace: number): Promise<void> {
-    const { door } = this.#parts;
+    const doors = [this.#parts.door, this.#parts.statusDoor];
     const stopping = [...this.#listeners.keys()].map((name) => this.#stop(name));
-    await Promise.race([Promise.all([...stopping, door.stop()]), delay(grace)]);
-    door.hangUp();
+    const ended = Promise.all([...stopping, ...doors.map((door) => door.stop())]);
+    await Promise.race([ended, delay(grace)]);
+    for (const door of doors) door.hangUp();
   }
 
   async #setCertificate(certificate: Certificate): Promise<void> {
@@ -146,12 +163,14 @@ class Ports implements Listeners {
 
   #start(name: string, listener: Listener): void {
     const { scheme, endpoint: { hostname, port } } = listener;
+    const { door, statusDoor, ...others } = this.#parts;
+    const parts = { ...others, door: scheme === "status" ? statusDoor : door };
     const open = (hostname: string): Port => {
       const name = `${scheme} ${endpointText({ hostname, port })}`;
       const address = { hostname, port };
       return scheme === "https"
-        ? new HttpsPort(name, address, this.#parts, this.#certificate!)
-        : new HttpPort(name, address, this.#parts);
+        ? new HttpsPort(name, address, parts, this.#certificate!)
+        : new HttpPort(name, address, parts);
     };
     const ports = hostname === undefined ? openAll(open) : [open(hostname)];
     this.#listeners.set(name, { ...listener, ports });

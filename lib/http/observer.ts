@@ -5,15 +5,15 @@ import type { Client } from "../clients.ts";
 import type { Result } from "../dns/updater.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller } from "./client_address.ts";
-import { type Call, changesOf, type Protocol } from "./protocol.ts";
+import type { Call, Protocol } from "./protocol.ts";
 
 /** "none": what is no request of any protocol. */
 export type ProtocolName = Protocol["name"] | "none";
 
 export class Observer {
   readonly #calls: Pick<Calls, "called">;
-  readonly #requests = new Map<string, RequestCount>();
-  readonly #results = new Map<Result, number>();
+  readonly #requests = new Map<ProtocolName, Map<Answer["status"], RequestCount>>();
+  readonly #results: Record<Result, number> = { OK: 0, UPTODATE: 0, FAIL: 0, BUSY: 0 };
 
   constructor(calls: Pick<Calls, "called">) {
     this.#calls = calls;
@@ -21,23 +21,24 @@ export class Observer {
 
   /** A request was answered. */
   answered(protocol: ProtocolName, { status }: Answer): void {
-    const key = `${protocol} ${status}`;
-    const known = this.#requests.get(key);
-    if (known === undefined) this.#requests.set(key, { protocol, status, count: 1 });
+    let counts = this.#requests.get(protocol);
+    if (counts === undefined) this.#requests.set(protocol, counts = new Map());
+    const known = counts.get(status);
+    if (known === undefined) counts.set(status, { protocol, status, count: 1 });
     else known.count++;
   }
 
   /** A call was carried out. */
   updated(call: Call, results: readonly Result[]): void {
-    const byName = new Map(call.hosts.map(({ name }) => [name, [] as Result[]]));
-    changesOf(call).forEach(({ name }, i) => {
-      const result = results[i]!;
-      this.#results.set(result, (this.#results.get(result) ?? 0) + 1);
-      const own = byName.get(name);
-      if (own === undefined) byName.set(name, [result]);
-      else own.push(result);
-    });
-    for (const [name, own] of byName) this.#calls.called(name, call.caller.text, own);
+    const { hosts, caller: { text } } = call;
+    for (const result of results) this.#results[result]++;
+    // As a rule.
+    if (hosts.length === 1) return this.#calls.called(hosts[0]!.name, text, results);
+    // Of each host there are as many, one host's after the other's.
+    const each = results.length / hosts.length;
+    for (const [i, { name }] of hosts.entries()) {
+      this.#calls.called(name, text, results.slice(i * each, (i + 1) * each));
+    }
   }
 
   /** A call was not carried out, as the client may not have this address, or nobody can. */
@@ -47,12 +48,12 @@ export class Observer {
 
   /** Requests by protocol and HTTP status, since the start. */
   get requests(): Iterable<RequestCount> {
-    return this.#requests.values();
+    return [...this.#requests.values()].flatMap((counts) => [...counts.values()]);
   }
 
   /** Records that were asked for, by what became of them, since the start. */
   get results(): Iterable<readonly [Result, number]> {
-    return this.#results;
+    return Object.entries(this.#results) as [Result, number][];
   }
 }
 

@@ -3,6 +3,8 @@
 import type { Calls, LastAnswer } from "../calls.ts";
 import type { AddressType } from "../change.ts";
 import type { Hostname } from "../hostname.ts";
+import type { Work } from "../slices.ts";
+import { sorted } from "../sorted.ts";
 
 /** Times are as in RFC 3339, in UTC; null is what is not known, or was not. */
 export interface StatusReport {
@@ -15,6 +17,8 @@ export interface StatusReport {
   readonly faults: readonly string[];
   /** Who has been silent longest first, and before them those who have not called at all. */
   readonly hosts: readonly HostReport[];
+  /** How many hosts, those that have called last, are not among these, as there are too many. */
+  readonly hosts_left_out: number;
 }
 
 export interface HostReport {
@@ -36,15 +40,40 @@ export interface HostReportsOptions {
   /** Those of the configuration; others that have called are added. */
   names: Iterable<Hostname>;
   addressOf: (name: Hostname, type: AddressType) => string | undefined;
+  /** Of more hosts, those that have called last are left out. */
+  most?: number;
 }
 
+export interface HostReports {
+  readonly hosts: HostReport[];
+  readonly leftOut: number;
+}
+
+/** 30 MB as JSON. */
+const MOST = 100_000;
+
 /** One for each host, in a report's order. */
-export function hostReports({ calls, names, addressOf }: HostReportsOptions): HostReport[] {
-  const all = new Set(names);
-  for (const [name] of calls.all()) all.add(name);
-  const reports = Array.from(all, (host): HostReport => {
+export function* hostReports(
+  { calls, names, addressOf, most = MOST }: HostReportsOptions,
+): Work<HostReports> {
+  const all = new Set<Hostname>();
+  for (const name of names) {
+    all.add(name);
+    yield;
+  }
+  for (const [name] of calls.all()) {
+    all.add(name);
+    yield;
+  }
+  const callers: Caller[] = [];
+  for (const host of all) {
+    callers.push({ host, at: calls.of(host)?.calledAt ?? 0 });
+    yield;
+  }
+  const hosts: HostReport[] = [];
+  for (const { host } of (yield* sorted(callers, longestSilentFirst)).slice(0, most)) {
     const { calledAt, from, answer, changedAt, fault } = calls.of(host) ?? {};
-    return {
+    hosts.push({
       host,
       a: addressOf(host, "A") ?? null,
       aaaa: addressOf(host, "AAAA") ?? null,
@@ -54,17 +83,19 @@ export function hostReports({ calls, names, addressOf }: HostReportsOptions): Ho
       last_change: timeText(changedAt),
       last_fault: timeText(fault?.at),
       fault: fault?.reason ?? null,
-    };
-  });
-  return reports.sort((one, other) => order(one) - order(other) || compare(one.host, other.host));
+    });
+    yield;
+  }
+  return { hosts, leftOut: callers.length - hosts.length };
 }
 
-function order({ last_call }: HostReport): number {
-  return last_call === null ? 0 : Date.parse(last_call);
+interface Caller {
+  readonly host: Hostname;
+  readonly at: number;
 }
 
-function compare(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
+function longestSilentFirst(one: Caller, other: Caller): number {
+  return one.at - other.at || (one.host < other.host ? -1 : one.host > other.host ? 1 : 0);
 }
 
 function timeText(time: number | undefined): string | null {

@@ -109,9 +109,11 @@ Deno.test("poll() tells once what is wrong, does not read it again, and keeps wh
     await watched.poll(5);
     assertEquals([watched.faults.length, watched.opened], [2, 4]);
     assertMatch(watched.faults[1]!, /\/a: line 1: expected KEY: HOST, or KEY: HOST, HOST$/);
+    assertEquals(watched.watch.fault, watched.faults[1]);
     await watched.write("a", "key3: a.dyn.example\n");
-    assertEquals([await watched.poll(5), watched.faults.length], [1, 2]);
+    assertEquals([await watched.poll(2), watched.faults.length], [1, 2]);
     assert(watched.has("key3"));
+    assertEquals(watched.watch.fault, undefined);
   });
 });
 

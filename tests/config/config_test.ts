@@ -130,6 +130,7 @@ host = "e.dyn.example"
     maxConnections: 500,
     proxyHeader: "X-Real-IP",
     dyndns2: undefined,
+    status: undefined,
     clientFiles: undefined,
     hooks: "/etc/sftdyn/my hooks.js",
     shortKeys: [],
@@ -192,6 +193,7 @@ Deno.test("loadConfig() has a default for all but where to listen", async () => 
     trustedProxies: [],
     proxyHeader: "X-Forwarded-For",
     dyndns2: undefined,
+    status: undefined,
     clientFiles: undefined,
     hooks: undefined,
     shortKeys: [],
@@ -896,5 +898,50 @@ Deno.test("loadConfig() reads where dyndns2 is spoken", async () => {
     const [line, ...more] = await faultsOf(`http = "8080"\ndyndns2 = ${value}`);
     assertEquals(more, []);
     assertMatch(line!, new RegExp(`: line 2: dyndns2: .*${said.source}`));
+  }
+});
+
+Deno.test("loadConfig() reads where the status is told, and to whom", async () => {
+  const { status: plain } = await load('http = "8080"\nstatus = "127.0.0.1:9053"');
+  assertEquals(plain, {
+    endpoints: [{ hostname: "127.0.0.1", port: 9053 }],
+    networks: [],
+    metricsHosts: 10_000,
+  });
+  const { status } = await load(
+    'http = "8080"\nstatus = ["[::1]:1", 9053]\nstatus_networks = ["192.0.2.0/24"]\nmetrics_hosts = 0',
+  );
+  assertEquals(status?.endpoints.map(endpointText), ["[::1]:1", "9053"]);
+  assertEquals([status?.networks, status?.metricsHosts], [[parseNetwork("192.0.2.0/24")], 0]);
+  const table: [settings: string, ...said: RegExp[]][] = [
+    [
+      'status = "9053"',
+      /"9053" is every interface: .*status_networks.* listen on "127.0.0.1:9053"$/,
+    ],
+    ['status = "0.0.0.0:9053"', /"0.0.0.0:9053" can be reached by others: set status_networks/],
+    ['status = ["127.0.0.1:1", "[2001:db8::1]:1"]', /"\[2001:db8::1\]:1" can be reached by others/],
+    ['status = "9053"\nstatus_networks = []', /"9053" is every interface/],
+    ["status = true", /expected an address and a port, like "127.0.0.1:9053", got true/],
+    ["status = []", /the list is empty/],
+    ['status = "localhost:9053"', /expected "PORT"/],
+    [
+      'status = "127.0.0.1:8080"',
+      /"127.0.0.1:8080" needs a port of its own: "8080" is listed, too/,
+    ],
+    ['status = ["127.0.0.1:1", "127.0.0.1:1"]', /needs a port of its own: "127.0.0.1:1" is/],
+  ];
+  for (const [settings, ...said] of table) {
+    const faults = await faultsOf(`http = "8080"\n${settings}`);
+    assertEquals(faults.length, said.length, `${settings}: ${faults}`);
+    for (const [i, pattern] of said.entries()) {
+      assertMatch(faults[i]!, new RegExp(`: line 2: status: .*${pattern.source}`));
+    }
+  }
+  for (const settings of ['status_networks = "192.0.2.0/24"', "metrics_hosts = -1"]) {
+    const [name] = settings.split(" ");
+    assertMatch(
+      `${await faultsOf(`http = "8080"\n${settings}`)}`,
+      new RegExp(`line 2: ${name}: e`),
+    );
   }
 });

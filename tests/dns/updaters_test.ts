@@ -132,8 +132,10 @@ Deno.test("flush() makes what waits for its interval now, at every nameserver", 
       updaters.set([change("x.a.example", text), change("x.b.example", text)]);
     assertEquals(await set("192.0.2.8"), ["OK", "OK"]);
     const waiting = set("192.0.2.9");
+    assertEquals(updaters.load.waiting, 2);
     updaters.flush();
     assertEquals(await waiting, ["OK", "OK"]);
+    assertEquals(updaters.load.waiting, 0);
     assert(a !== b);
   });
 });

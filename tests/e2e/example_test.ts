@@ -17,10 +17,11 @@ Deno.test("sftdyn.toml.example with everything uncommented serves its clients", 
   try {
     await withFolder(async (folder) => {
       await makeCertificate(folder);
-      const [http, https] = [freePort(), freePort()];
+      const [http, https, status] = [freePort(), freePort(), freePort()];
       const adapted = EXAMPLE.replace(/^#([a-z0-9_]+ = |"|\[)/gm, "$1")
         .replace('"8080"', `"${http}"`)
         .replace('"4443"', `"${https}"`)
+        .replace('127.0.0.1:9053"\n', `127.0.0.1:${status}"\n`)
         .replace('"fullchain.pem"', '"cert.pem"')
         .replace('"privkey.pem"', '"key.pem"')
         .replaceAll(/"\/etc\/bind\/sftdyn.key"|"ns1.key"/g, `"${named.keyFile}"`)
@@ -29,7 +30,7 @@ Deno.test("sftdyn.toml.example with everything uncommented serves its clients", 
       await Deno.writeTextFile(`${folder}/sftdyn.toml`, adapted);
       await Deno.writeTextFile(`${folder}/clients`, "key:of:a:file: file.dyn.sft.mx\n");
       await Deno.writeTextFile(`${folder}/hooks.js`, "export function getHost() {}");
-      const program = await Sftdyn.start([`${folder}/sftdyn.toml`], { listeners: 2 });
+      const program = await Sftdyn.start([`${folder}/sftdyn.toml`], { listeners: 3 });
       // With everything uncommented, 127.0.0.1 is a proxy.
       const from = ["-H", "X-Forwarded-For: 192.0.2.1"];
       const url = `http://127.0.0.1:${http}`;

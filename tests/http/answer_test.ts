@@ -27,6 +27,15 @@ Deno.test("an answer is never cached, and says how long it is and whether it is 
   );
 });
 
+Deno.test("an answer may have a type of its own, and a body that comes behind it", () => {
+  const body = new TextEncoder().encode("grün");
+  const answer = textOf(
+    answerBytes({ status: 200, body, headers: { "content-type": "a/b" } }, true),
+  );
+  assertMatch(answer, /\r\ncontent-length: 5\r\n\r\n$/);
+  assertEquals(answer.match(/content-type: .*/g), ["content-type: a/b"]);
+});
+
 Deno.test("the length of an answer is that of its octets, and its date is the present", () => {
   const before = Math.floor(Date.now() / 1000) * 1000;
   const answer = textOf(answerBytes({ status: 200, body: "grün €" }, true));

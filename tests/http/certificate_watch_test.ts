@@ -146,11 +146,13 @@ Deno.test("poll() logs once what is wrong with the files, and once more after a 
   for (let i = 0; i < 5; i++) assertEquals(await files.poll(), undefined);
   const line = "https keeps the previous certificate: old is not the key of new";
   assertEquals([files.lines, files.loads], [[line], 5]);
+  assertEquals(files.watch.fault, "old is not the key of new");
   files.write("newer");
   for (let i = 0; i < 5; i++) assertEquals(await files.poll(), undefined);
   assertEquals(files.lines, [line, line.replace(/new$/, "newer")]);
   files.write("newer", "newer");
   assertEquals(await files.poll(), "newer");
+  assertEquals(files.watch.fault, undefined);
 });
 
 Deno.test("poll() finds a certificate that becomes readable, also without a new time", async () => {

@@ -38,6 +38,8 @@ interface House {
   pass(ms: number): Promise<void>;
   /** Waits until it has read so much of what was sent. */
   hasRead(count: number): Promise<void>;
+  /** How many octets it has written. */
+  written: () => number;
 }
 
 /** Runs with a front door, whose handler answers when the test says so; ends all connections. */
@@ -47,7 +49,7 @@ async function withDoor(
 ): Promise<void> {
   const asked: Asked[] = [], conns: Deno.Conn[] = [];
   const warnings: string[] = [], complaints: string[] = [];
-  let now = 1000, abandoned = 0, closed = 0, read = 0;
+  let now = 1000, abandoned = 0, closed = 0, read = 0, written = 0;
   const delays = new Set<{ at: number; resolve: () => void }>();
   const door = new FrontDoor({
     handler: ({ method, target }, client) => {
@@ -84,6 +86,12 @@ async function withDoor(
         read += count ?? 0;
         return count;
       };
+      const writing = other.write.bind(other);
+      other.write = async (octets) => {
+        const count = await writing(octets);
+        written += count;
+        return count;
+      };
       const abandon = () => {
         abandoned++;
         close(other);
@@ -113,6 +121,7 @@ async function withDoor(
       }
       now = end;
     },
+    written: () => written,
     hasRead: (count) => until(`${count} octets are read, of ${read}`, () => read >= count),
   };
   try {
@@ -360,6 +369,8 @@ Deno.test("who has too many is closed, and the warning says who, how many, of ho
       "closed a connection of 192.0.2.1, which has 2 connections, the most for one address where " +
       "max_connections is 64",
     ]);
+    const { strangers, proxies, refused, closed } = house.door.connections;
+    assertEquals([strangers, proxies, refused, closed], [3, 0, 0, 1]);
   });
 });
 
@@ -380,6 +391,41 @@ Deno.test("when all is full, whoever holds most is named; those being answered s
       "closed a connection of 192.0.2.2, which has 1 connection, and max_connections is 3",
       "refused a connection of 192.0.2.5, which has 0 connections, and max_connections is 3",
     ]);
+    const { refused, closed } = house.door.connections;
+    assertEquals([refused, closed], [1, 1]);
+  });
+});
+
+Deno.test("a long answer has time as long as some of it is taken", async () => {
+  const body = new Uint8Array(40_000_000);
+  const buffer = new Uint8Array(1_000_000);
+  await withDoor({}, async (house) => {
+    const take = async (conn: Deno.Conn) => {
+      const before = house.written();
+      await until("more is written", async () => {
+        await within(conn.read(buffer), "more");
+        return house.written() > before;
+      });
+    };
+    const conn = await house.enter(GET);
+    await isAsked(house, 1);
+    house.asked[0]!.answer({ status: 200, body });
+    await take(conn);
+    for (let i = 0; i < 4; i++) {
+      await house.pass(4000);
+      await take(conn);
+    }
+    assertEquals(house.ended(), 0);
+    await house.pass(6000);
+    assertEquals(house.ended(), 1);
+    const other = await house.enter(GET);
+    await isAsked(house, 2);
+    house.asked[1]!.answer({ status: 200, body });
+    let received = 0;
+    for (let count; (count = await within(other.read(buffer), "the end")) !== null;) {
+      received += count;
+    }
+    assert(received > body.length);
   });
 });
 
@@ -556,6 +602,8 @@ Deno.test("when proxies have too many, the one that waits longest goes", async (
       "refused a connection of the proxy ::ffff:10.0.0.1: proxies have max_connections, 3, and " +
       "each waits for an answer",
     ]);
+    const { connections } = house.door;
+    assertEquals([connections.proxies, connections.refused], [3, 1]);
     for (const { answer } of house.asked) answer();
     for (const conn of [b, d, e]) assertEquals(await next(conn), KEPT);
   });

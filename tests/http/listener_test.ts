@@ -36,11 +36,12 @@ Deno.test.afterAll(() => Deno.remove(folder, { recursive: true }));
 interface Start {
   http?: Endpoint[];
   https?: Endpoint[];
+  status?: Endpoint[];
   handler?: Handler;
   certificate?: Certificate;
 }
 
-const SETTINGS = { trustedProxies: [], maxConnections: 1000 };
+const SETTINGS = { status: [], trustedProxies: [], maxConnections: 1000 };
 
 const peerAddress: Handler = (_, from) => ({ status: 200, body: `peer ${from}` });
 
@@ -55,6 +56,7 @@ function start(options: Start): { starting: Promise<Listeners>; lines: string[] 
     http: [],
     https: [],
     handler: peerAddress,
+    statusHandler: () => ({ status: 200, body: "status" }),
     certificate,
     log,
     ...SETTINGS,
@@ -305,6 +307,31 @@ function getTls(to: Endpoint, trusted = "cert.pem"): Promise<string> {
   const url = `https://${endpointText(to)}/k`;
   return output("curl", "-sS", "--cacert", `${folder}/${trusted}`, url);
 }
+
+Deno.test("those who watch have ports and connections of their own", async () => {
+  const [open, watched, moved] = [endpoint(), endpoint(), endpoint()];
+  const { starting, lines } = start({ http: [open], status: [watched] });
+  const listeners = await starting;
+  const waiting = await send(watched, "GET /k HTTP/1.1\r\n");
+  assert((await get(watched)).endsWith("status"));
+  const staying = await send(open, "GET /k HTTP/1.1\r\n");
+  await until("it is let in", () => listeners.connections.strangers === 1);
+  await listeners.update({ ...SETTINGS, http: [open], https: [], certificate, status: [moved] });
+  assert((await get(moved)).endsWith("status"));
+  await refused(watched);
+  await waiting.write(new TextEncoder().encode("\r\n"));
+  assert((await within(receive(waiting), "its answer")).endsWith("status"));
+  assertEquals(
+    lines.filter((line) => line.includes("status")),
+    [
+      `info: listening on status ${endpointText(watched)}`,
+      `info: listening on status ${endpointText(moved)}`,
+    ].map((line) => `${line}\n`),
+  );
+  await within(listeners.stop(LONG), "the end");
+  assertEquals(await receive(staying), "");
+  assertFree(moved);
+});
 
 Deno.test("update() starts what is new, stops what is no longer wanted, and leaves the rest", async () => {
   const [a, b, c, d] = [endpoint(), endpoint("::1"), endpoint(), endpoint()];

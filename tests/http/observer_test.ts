@@ -12,7 +12,7 @@ const [a, b] = ["a.dyn.example", "b.dyn.example"].map(parseHostname) as [
   ReturnType<typeof parseHostname>,
 ];
 
-/** What is known after these requests, where b is in no zone. */
+/** What is known after these requests, where b cannot be set. */
 async function after(...requests: [target: string, from?: string, password?: string][]) {
   const clients = new Clients();
   const hosts = [{ name: a, ttl: 30 }, { name: b, ttl: 30 }];
@@ -22,7 +22,10 @@ async function after(...requests: [target: string, from?: string, password?: str
   const observer = new Observer(calls);
   const handler = createHandler({
     clients,
-    updater: { set: (changes) => changes.map(({ name }): Result => name === a ? "OK" : "FAIL") },
+    updater: {
+      set: (changes) =>
+        changes.map(({ name, type }): Result => name === a ? "OK" : type === "A" ? "FAIL" : "BUSY"),
+    },
     log: createLog({ write: () => {} }),
     trustedProxies: [],
     proxyHeader: "X-Forwarded-For",
@@ -37,15 +40,22 @@ async function after(...requests: [target: string, from?: string, password?: str
   const requestsSeen = [...observer.requests].map(({ protocol, status, count }) =>
     `${protocol} ${status} ${count}`
   );
-  return { calls, requests: requestsSeen, results: [...observer.results] };
+  const results = [...observer.results].filter(([, count]) => count > 0);
+  return { calls, requests: requestsSeen, results };
 }
 
 Deno.test("a call is known with each host's own result", async () => {
   const { calls, requests, results } = await after(["/both"], ["/both", "2001:db8::1"]);
-  assertEquals([calls.of(a)?.answer, calls.of(b)?.answer], ["OK", "FAIL"]);
+  assertEquals([calls.of(a)?.answer, calls.of(b)?.answer], ["OK", "BUSY"]);
   assertEquals([calls.of(a)?.from, calls.of(a)?.calledAt], ["2001:db8::1", 5]);
-  assertEquals(requests, ["secret_url 500 2"]);
-  assertEquals(results, [["OK", 2], ["FAIL", 2]]);
+  assertEquals(requests, ["secret_url 500 1", "secret_url 503 1"]);
+  assertEquals(results, [["OK", 2], ["FAIL", 1], ["BUSY", 1]]);
+});
+
+Deno.test("of several records of a host the worst result is known", async () => {
+  const { calls, results } = await after(["/both?myip=192.0.2.1,2001:db8::1"]);
+  assertEquals([calls.of(a)?.answer, calls.of(b)?.answer], ["OK", "FAIL"]);
+  assertEquals(results, [["OK", 2], ["FAIL", 1], ["BUSY", 1]]);
 });
 
 Deno.test("a call whose address is not taken is a call", async () => {

@@ -5,6 +5,7 @@ const TEXTS = {
   400: "Bad Request",
   401: "Unauthorized",
   403: "Forbidden",
+  404: "Not Found",
   405: "Method Not Allowed",
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",
@@ -17,6 +18,7 @@ type Name =
   | "BadRequest"
   | "Unauthorized"
   | "Forbidden"
+  | "NotFound"
   | "MethodNotAllowed"
   | "InternalServerError"
   | "ServiceUnavailable";

@@ -1,0 +1,147 @@
+/** How sftdyn is, told at the paths of the status listener. */
+
+import { STATUS_CODE } from "@std/http/status";
+import type { Calls } from "../calls.ts";
+import type { Config } from "../config/config.ts";
+import type { Updaters } from "../dns/updaters.ts";
+import type { Answer } from "../http/answer.ts";
+import type { Connections } from "../http/front_door.ts";
+import type { Handler } from "../http/handler.ts";
+import { inSlices, type Work } from "../slices.ts";
+import { METRICS_TYPE } from "./exposition.ts";
+import { createStatusHandler } from "./handler.ts";
+import { Health, type HealthOptions } from "./health.ts";
+import { Kept } from "./kept.ts";
+import { LongText } from "./long_text.ts";
+import { metrics } from "./metrics.ts";
+import { pageOf } from "./page.ts";
+import { hostReports, type StatusReport } from "./report.ts";
+import type { Reloads } from "./reloads.ts";
+import type { Watch } from "./watch.ts";
+
+export interface StatusOptions {
+  version: string;
+  /** What is served now. */
+  config: () => ReturnType<HealthOptions["config"]> & Pick<Config, "status">;
+  watch: Pick<Watch, "calls" | "observer">;
+  updaters: Pick<Updaters, "addressOf" | "load">;
+  connections: () => Connections;
+  reloads: Pick<Reloads, "faults" | "isDone" | "doneAt">;
+}
+
+const PAGE = {
+  "content-type": "text/html;charset=UTF-8",
+  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
+};
+const METRICS = { "content-type": METRICS_TYPE };
+const JSON_TYPE = { "content-type": "application/json" };
+/** Hosts on the page: more are of no use to a person, and /hosts.json has them. */
+const MOST_ON_PAGE = 5000;
+const encoder = new TextEncoder();
+
+export function createStatus(options: StatusOptions): Handler {
+  const { config, watch, reloads } = options;
+  const health = new Health({ config, fileFaults: () => reloads.faults });
+  const startedAt = Date.now();
+  const report = (headers: Answer["headers"], make: (report: StatusReport) => Work<Uint8Array>) => {
+    let faults: readonly string[] = [];
+    let calls: Calls;
+    const made = new Kept(() => inSlices(reportOf(options, calls, faults, make)), { of: config });
+    return async (): Promise<Answer> => {
+      // They may be gone after a reload meanwhile.
+      calls = watch.calls!;
+      // How long that takes says nothing of how long the rest is to be kept.
+      faults = await health.faults();
+      return { status: STATUS_CODE.OK, body: await made.get(), headers };
+    };
+  };
+  const exposition = new Kept(() => inSlices(metricsOf(options, startedAt)), { of: config });
+  return createStatusHandler({
+    networks: () => config().status?.networks,
+    paths: {
+      "/": report(PAGE, pageBytes),
+      "/health": async () => {
+        const faults = await health.faults();
+        return faults.length === 0
+          ? { status: STATUS_CODE.OK, body: "ok\n" }
+          : { status: STATUS_CODE.ServiceUnavailable, body: `${faults.join("\n")}\n` };
+      },
+      "/metrics": async () => ({
+        status: STATUS_CODE.OK,
+        body: await exposition.get(),
+        headers: METRICS,
+      }),
+      "/hosts.json": report(JSON_TYPE, jsonBytes),
+    },
+  });
+}
+
+/** The report, made into something. */
+function* reportOf(
+  { version, config, updaters }: StatusOptions,
+  calls: Calls,
+  faults: readonly string[],
+  make: (report: StatusReport) => Work<Uint8Array>,
+): Work<Uint8Array> {
+  const { hosts, leftOut } = yield* hostReports({
+    calls,
+    names: config().clients.names(),
+    addressOf: (name, type) => updaters.addressOf(name, type),
+  });
+  return yield* make({
+    version,
+    time: new Date().toISOString(),
+    since: new Date(calls.since).toISOString(),
+    faults,
+    hosts,
+    hosts_left_out: leftOut,
+  });
+}
+
+function* pageBytes(report: StatusReport): Work<Uint8Array> {
+  const hosts = report.hosts.slice(0, MOST_ON_PAGE);
+  const leftOut = report.hosts_left_out + report.hosts.length - hosts.length;
+  yield;
+  return encoder.encode(pageOf({ ...report, hosts, hosts_left_out: leftOut }));
+}
+
+function* metricsOf(options: StatusOptions, startedAt: number): Work<Uint8Array> {
+  const { version, watch, config, updaters, connections, reloads } = options;
+  const { clients, status, https, certificate } = config();
+  const { calls, observer } = watch;
+  return yield* metrics({
+    version,
+    startedAt,
+    calls: calls!,
+    observer: observer!,
+    clients: clients.size,
+    hosts: yield* sizeOf(clients.names()),
+    mostHosts: status!.metricsHosts,
+    load: updaters.load,
+    connections: connections(),
+    expiry: https.length > 0 ? certificate?.notAfter : undefined,
+    reload: reloads,
+  });
+}
+
+/** How many different ones there are. */
+function* sizeOf(names: Iterable<string>): Work<number> {
+  const all = new Set<string>();
+  for (const name of names) {
+    all.add(name);
+    yield;
+  }
+  return all.size;
+}
+
+/** The report as JSON, a host a line. */
+function* jsonBytes({ hosts, ...others }: StatusReport): Work<Uint8Array> {
+  const text = new LongText();
+  text.add(`${JSON.stringify(others).slice(0, -1)},"hosts":[`);
+  for (const [i, host] of hosts.entries()) {
+    text.add(`${i === 0 ? "" : ","}\n${JSON.stringify(host)}`);
+    yield;
+  }
+  text.add("]}\n");
+  return text.bytes();
+}
