@@ -125,7 +125,7 @@ async function runStatus({ file, stale, isJson }: Command & { name: "status" }):
       isJson,
       print: console.log,
       tell: Deno.stderr.isTerminal() ? console.error : undefined,
-      width: isTerminal ? Deno.consoleSize().columns : Infinity,
+      width: isTerminal ? Deno.consoleSize().columns || Infinity : Infinity,
       hasColour: hasColour(Deno.stdout),
     });
     return isDone ? EXIT.done : EXIT.couldNotRun;

@@ -10,8 +10,8 @@ export class AskError extends Error {
   override name = "AskError";
 }
 
-/** Milliseconds. */
-const TIMEOUT = 10_000;
+/** Milliseconds: it may have to wait for its nameservers first. */
+const TIMEOUT = 30_000;
 
 /**
  * The report of the sftdyn that listens there. Not with fetch(): that would

@@ -4,18 +4,15 @@ import { count } from "../count.ts";
 import { Markup, markup } from "./markup.ts";
 import { PAGE_STYLE } from "./page_style.ts";
 import type { HostReport, StatusReport } from "./report.ts";
-import { A_DAY, ageText, countSilence, type Silence, silenceOf, utcText } from "./silence.ts";
+import { A_DAY, ageText, countSilence, type SilenceCounts, silenceOf, utcText } from "./silence.ts";
 
-/** Hosts on a page: half a megabyte, made in 10 ms, for which updates wait. */
-const MOST = 1000;
-
-/** The page of a report, as HTML; of more hosts than `most`, those that have been silent longest. */
-export function pageOf(report: StatusReport, { most = MOST } = {}): string {
+/** The page of a report, as HTML; a thousand hosts take 10 ms. */
+export function pageOf(report: StatusReport): string {
   const { version, faults, hosts } = report;
   const counts = countSilence(report, A_DAY);
   const title = [
     ...faults.length > 0 ? [count(faults.length, "fault")] : [],
-    `${counts.silent} of ${count(hosts.length, "host")} silent`,
+    `${counts.silent}${counts.moreSilent} of ${count(counts.all, "host")} silent`,
     "sftdyn",
   ].join(" · ");
   // It does not load itself again: that would take the page away while somebody reads it.
@@ -38,8 +35,8 @@ export function pageOf(report: StatusReport, { most = MOST } = {}): string {
 <main>
 ${figuresOf(report, counts)}
 ${faultsOf(faults)}
-${hosts.length === 0 ? markup`<p>There are no hosts.</p>` : tableOf(report, most)}
-${leftOut(hosts.length - most)}
+${hosts.length === 0 ? markup`<p>There are no hosts.</p>` : tableOf(report)}
+${leftOut(report.hosts_left_out)}
 </main>
 <footer>
 <p>Times of calls, changes and faults are kept in memory alone: they begin anew with each start of sftdyn.
@@ -52,14 +49,17 @@ An address is what the nameserver said last.</p>
 `.text;
 }
 
-function figuresOf(report: StatusReport, { silent, unknown }: Record<Silence, number>): Markup {
-  const { hosts, since } = report;
-  const young = markup`<li><strong>${unknown}</strong> not called yet: too early to tell</li>\n`;
+function figuresOf(report: StatusReport, counts: SilenceCounts): Markup {
+  const { all, silent, unknown, moreSilent, moreUnknown } = counts;
+  const young =
+    markup`<li><strong>${unknown}${moreUnknown}</strong> not called yet: too early to tell</li>\n`;
   return markup`<ul class="figures">
-<li><strong>${hosts.length}</strong> ${hosts.length === 1 ? "host" : "hosts"}</li>
-<li class="${silent > 0 ? "warn" : "good"}"><strong>${silent}</strong> not called for a day</li>
-${unknown > 0 ? young : ""}<li><strong>${ageText(since, report)}</strong> on record, since
-<time datetime="${since}">${utcText(since)}</time></li>
+<li><strong>${all}</strong> ${all === 1 ? "host" : "hosts"}</li>
+<li class="${
+    silent > 0 ? "warn" : "good"
+  }"><strong>${silent}${moreSilent}</strong> not called for a day</li>
+${unknown > 0 ? young : ""}<li><strong>${ageText(report.since, report)}</strong> on record, since
+<time datetime="${report.since}">${utcText(report.since)}</time></li>
 </ul>`;
 }
 
@@ -71,13 +71,13 @@ function faultsOf(faults: readonly string[]): Markup {
 </section>`;
 }
 
-function tableOf(report: StatusReport, most: number): Markup {
+function tableOf(report: StatusReport): Markup {
   return markup`<table>
 <caption>Who has been silent longest comes first.</caption>
 <thead><tr><th scope="col">Host</th><th scope="col">Addresses</th><th scope="col">Last call</th>
 <th scope="col">Answer</th><th scope="col">Last change</th><th scope="col">Last fault</th></tr></thead>
 <tbody>
-${report.hosts.slice(0, most).map((host) => rowOf(host, report))}</tbody>
+${report.hosts.map((host) => rowOf(host, report))}</tbody>
 </table>`;
 }
 
@@ -129,7 +129,7 @@ function timeOf(time: string, text: string): Markup {
 }
 
 function leftOut(number: number): Markup | string {
-  if (number <= 0) return "";
-  return markup`<p>${count(number, "host")} more, not silent for so long: <code>sftdyn status</code>
-lists all.</p>`;
+  if (number === 0) return "";
+  return markup`<p>${count(number, "more host")} called later than these: see
+<a href="hosts.json">hosts.json</a>.</p>`;
 }

@@ -19,11 +19,30 @@ export function silenceOf(
   return last_call === null ? "unknown" : "called";
 }
 
-/** How many hosts there are of each. */
-export function countSilence(report: StatusReport, limit: number): Record<Silence, number> {
+export interface SilenceCounts {
+  readonly all: number;
+  readonly silent: number;
+  readonly unknown: number;
+  /** "+" if there may be more of these among the hosts that the report leaves out. */
+  readonly moreSilent: "+" | "";
+  readonly moreUnknown: "+" | "";
+}
+
+/** How many hosts there are, and how many of them have not called. */
+export function countSilence(report: StatusReport, limit: number): SilenceCounts {
+  const { hosts, hosts_left_out: leftOut } = report;
   const counts = { silent: 0, called: 0, unknown: 0 };
-  for (const host of report.hosts) counts[silenceOf(host, report, limit)]++;
-  return counts;
+  let last: Silence = "called";
+  for (const host of hosts) counts[last = silenceOf(host, report, limit)]++;
+  // Those that are left out have called later than the last one here.
+  const more = (silence: Silence) => leftOut > 0 && last === silence ? "+" : "";
+  return {
+    all: hosts.length + leftOut,
+    silent: counts.silent,
+    unknown: counts.unknown,
+    moreSilent: more("silent"),
+    moreUnknown: more("unknown"),
+  };
 }
 
 /** How long before the report that was: "3 days". */

@@ -8,15 +8,13 @@ import type { Endpoint } from "../endpoint.ts";
 import { oneLine } from "../log.ts";
 import { askReport } from "./ask.ts";
 import type { StatusReport } from "./report.ts";
-import { A_DAY, countSilence, silenceOf, utcText } from "./silence.ts";
+import { A_DAY, countSilence, type SilenceCounts, silenceOf, utcText } from "./silence.ts";
 import { tableLines } from "./table.ts";
 
 export interface StatusOptions {
   /** The configuration's name, as the command line has it. */
   file: string;
-  load: () => Promise<
-    Pick<Config, "file"> & { status?: { endpoints: readonly Endpoint[] } | undefined }
-  >;
+  load: () => Promise<Pick<Config, "status">>;
   ask?: (endpoint: Endpoint) => Promise<StatusReport>;
   /** Only those that have been silent for so many milliseconds. */
   stale: number | undefined;
@@ -50,18 +48,18 @@ export async function status(options: StatusOptions): Promise<boolean> {
   };
   if (isJson) print(JSON.stringify(report, null, 2));
   else if (stale === undefined) printAll(report, options);
-  else printStale(report, countSilence(all, stale).unknown, { ...options, stale });
+  else printStale(report, countSilence(all, stale), { ...options, stale });
   return stale === undefined || report.hosts.length === 0;
 }
 
 type Printing = Pick<StatusOptions, "print" | "tell" | "width" | "hasColour">;
 
 function printAll(report: StatusReport, options: Printing): void {
-  const { hosts, faults, since } = report;
-  const { silent, unknown } = countSilence(report, A_DAY);
+  const { hosts, hosts_left_out: leftOut, faults, since } = report;
+  const { all, silent, unknown, moreSilent, moreUnknown } = countSilence(report, A_DAY);
   options.print(
-    `${count(hosts.length, "host")}, ${silent} not called for a day` +
-      (unknown === 0 ? "" : `, ${unknown} not called yet: too early to tell`),
+    `${count(all, "host")}, ${silent}${moreSilent} not called for a day` +
+      (unknown === 0 ? "" : `, ${unknown}${moreUnknown} not called yet: too early to tell`),
   );
   options.print(`calls are known since ${utcText(since)}`);
   const word = options.hasColour ? coloured("fault", "red") : "fault";
@@ -69,16 +67,18 @@ function printAll(report: StatusReport, options: Printing): void {
   if (hosts.length === 0) return;
   options.print("");
   for (const line of tableLines(report, { ...options, limit: A_DAY })) options.print(line);
+  if (leftOut > 0) options.print(laterText(leftOut));
 }
 
 /** Those that have not called since a start that is not so long ago are told of, but are no finding. */
 function printStale(
   report: StatusReport,
-  unknown: number,
+  { unknown, moreSilent }: SilenceCounts,
   { stale, print, tell, ...options }: Printing & { stale: number },
 ): void {
   if (report.hosts.length > 0) {
     for (const line of tableLines(report, { ...options, limit: stale })) print(line);
+    if (moreSilent) print(laterText(report.hosts_left_out));
   }
   if (unknown === 0) return;
   const write = report.hosts.length > 0 ? print : tell;
@@ -88,4 +88,8 @@ function printStale(
     } not called yet: too early to tell, as calls are known since ` +
       `${utcText(report.since)}, for less than ${durationText(stale)}`,
   );
+}
+
+function laterText(leftOut: number): string {
+  return `${count(leftOut, "more host")} called later than these, and cannot be told of here`;
 }

@@ -7,7 +7,8 @@ import {
   silenceOf,
   utcText,
 } from "../../lib/status/silence.ts";
-import { ago, DAY, host, REPORT } from "./sample.ts";
+import type { StatusReport } from "../../lib/status/report.ts";
+import { ago, ATTIC, CABIN, DAY, HOME, host, REPORT } from "./sample.ts";
 
 Deno.test("silenceOf() counts from the last call, or from when calls are known", () => {
   const table: [lastCall: number | null, since: number, Silence][] = [
@@ -29,10 +30,23 @@ Deno.test("silenceOf() counts from the last call, or from when calls are known",
 });
 
 Deno.test("countSilence() counts all hosts", () => {
-  assertEquals(countSilence(REPORT, A_DAY), { silent: 4, called: 1, unknown: 0 });
+  const counts = { all: 5, silent: 4, unknown: 0, moreSilent: "", moreUnknown: "" } as const;
+  assertEquals(countSilence(REPORT, A_DAY), counts);
   const young = { ...REPORT, since: ago(60) };
-  assertEquals(countSilence(young, A_DAY), { silent: 2, called: 1, unknown: 2 });
-  assertEquals(countSilence({ ...REPORT, hosts: [] }, A_DAY), { silent: 0, called: 0, unknown: 0 });
+  assertEquals(countSilence(young, A_DAY), { ...counts, silent: 2, unknown: 2 });
+  const none = { ...REPORT, hosts: [] };
+  assertEquals(countSilence(none, A_DAY), { ...counts, all: 0, silent: 0 });
+});
+
+Deno.test("countSilence() says whether there may be more among those that are left out", () => {
+  const more = (hosts: StatusReport["hosts"], since = REPORT.since) => {
+    const report = { ...REPORT, since, hosts, hosts_left_out: 7 };
+    const { all, moreSilent, moreUnknown } = countSilence(report, A_DAY);
+    return [all, moreSilent, moreUnknown];
+  };
+  assertEquals(more([ATTIC, CABIN, HOME]), [10, "", ""]);
+  assertEquals(more([ATTIC, CABIN]), [9, "+", ""]);
+  assertEquals(more([ATTIC], ago(60)), [8, "", "+"]);
 });
 
 Deno.test("ageText() and utcText() tell a time in words and exactly", () => {

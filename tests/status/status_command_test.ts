@@ -6,6 +6,7 @@ import { ago, ATTIC, CABIN, DAY, HOME, HOUR, OFFICE, REPORT } from "./sample.ts"
 
 const FILE = "/etc/sftdyn/sftdyn.toml";
 const ENDPOINT = { hostname: "127.0.0.1", port: 9053 };
+const STATUS = { endpoints: [ENDPOINT], networks: [], metricsHosts: 0 };
 const DAY_MS = DAY * 1000;
 
 interface Told {
@@ -18,7 +19,7 @@ async function statusOf(report: StatusReport, options: Partial<StatusOptions> = 
   const printed: string[] = [], told: string[] = [];
   const isDone = await status({
     file: FILE,
-    load: () => Promise.resolve({ file: FILE, status: { endpoints: [ENDPOINT] } }),
+    load: () => Promise.resolve({ status: STATUS }),
     ask: (endpoint) => {
       assertEquals(endpoint, ENDPOINT);
       return Promise.resolve(report);
@@ -101,6 +102,15 @@ Deno.test("status() with stale tells a person alone of whom it is too early to t
   ]);
 });
 
+Deno.test("status() says how many hosts it is not told of", async () => {
+  const left = "7 more hosts called later than these, and cannot be told of here";
+  const report = { ...REPORT, hosts: [ATTIC, CABIN], hosts_left_out: 7 };
+  const all = (await statusOf(report)).printed;
+  assertEquals([all[0], all.at(-1)], ["9 hosts, 2+ not called for a day", left]);
+  assertEquals((await statusOf(report, { stale: 3 * DAY_MS })).printed.at(-1), left);
+  assertEquals((await statusOf(report, { stale: 4 * DAY_MS })).printed.length, 2);
+});
+
 Deno.test("status() prints the report for programs, whole or of those that are silent", async () => {
   const json = async (options: Partial<StatusOptions>) => {
     const { isDone, printed } = await statusOf(REPORT, { ...options, isJson: true });
@@ -118,7 +128,7 @@ Deno.test("status() prints the report for programs, whole or of those that are s
 });
 
 Deno.test("status() names the line that a configuration lacks", async () => {
-  const load = () => Promise.resolve({ file: FILE });
+  const load = () => Promise.resolve({ status: undefined });
   const error = await assertRejects(() => statusOf(REPORT, { load }), ConfigError);
   assertEquals(error.faults, [
     `${FILE}: without status, sftdyn does not tell who calls in: put the line ` +
