@@ -39,6 +39,8 @@ async function main(args: string[]): Promise<number> {
       return await runImport(command.file);
     case "check":
       return await runCheck(command);
+    case "status":
+      return await runStatus(command);
     case "serve":
       return await serve(command);
   }
@@ -107,6 +109,35 @@ async function runCheck({ file, overrides }: ConfigCommand): Promise<number> {
     isRoot,
   });
   return isGood ? EXIT.done : EXIT.couldNotRun;
+}
+
+async function runStatus({ file, stale, isJson }: Command & { name: "status" }): Promise<number> {
+  const [{ status }, { AskError }] = await Promise.all([
+    import("./lib/status/status_command.ts"),
+    import("./lib/status/ask.ts"),
+  ]);
+  const isTerminal = Deno.stdout.isTerminal();
+  try {
+    const isDone = await status({
+      file,
+      load: () => loadConfig(file, {}),
+      stale,
+      isJson,
+      print: console.log,
+      tell: Deno.stderr.isTerminal() ? console.error : undefined,
+      width: isTerminal ? Deno.consoleSize().columns || Infinity : Infinity,
+      hasColour: hasColour(Deno.stdout),
+    });
+    return isDone ? EXIT.done : EXIT.couldNotRun;
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      for (const fault of error.faults) complain(fault);
+      return EXIT.usage;
+    }
+    if (!(error instanceof AskError)) throw error;
+    complain(error.message);
+    return EXIT.couldNotRun;
+  }
 }
 
 /** Shows progress in one line of a terminal, where there is one. */

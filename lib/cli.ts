@@ -2,6 +2,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import type { Overrides } from "./config/config.ts";
+import { parseDuration } from "./duration.ts";
 import { type Hostname, parseHostname } from "./hostname.ts";
 import { type Level, LEVELS, LOG_FORMATS } from "./log.ts";
 import { closestWord } from "./closest_word.ts";
@@ -22,6 +23,13 @@ export type Command =
     readonly isDigest: boolean;
     readonly isForDyndns2: boolean;
   }
+  | {
+    readonly name: "status";
+    readonly file: string;
+    /** Milliseconds; undefined: all hosts. */
+    readonly stale: number | undefined;
+    readonly isJson: boolean;
+  }
   | { readonly name: "import"; readonly file: string };
 
 /** The command line cannot be understood; the message says why. */
@@ -35,6 +43,7 @@ export const HELP = `Usage:
   sftdyn [options] [CONF]              serve
   sftdyn check [options] [CONF]        check CONF and all that it needs
   sftdyn key [options] [HOST [CONF]]   make a key, as lines to append to CONF
+  sftdyn status [options] [CONF]       tell who calls in, as sftdyn knows it
   sftdyn import CONF.py                print the Python sftdyn's as sftdyn.toml
 
 CONF is the configuration, ${DEFAULT_FILE} if not given.
@@ -48,13 +57,15 @@ Options (http to log override the configuration):
       --log FORMAT       the log as text (default) or as json, an object a line
       --digest           key: only its digest for CONF, the key itself on stderr
       --dyndns2          key: what to type into a router that speaks dyndns2
+      --stale TIME       status: only hosts silent for TIME (30m, 12h, 1d)
+      --json             status: print it for programs
   -v, --verbose          log more
   -q, --quiet            log less: warnings and errors; twice: errors only
   -V, --version          print the version
   -h, --help             print this
 
-Exit status: 0 done, 1 could not run (check: errors found), 2 bad usage or
-configuration.
+Exit status: 0 done, 1 could not run (check: errors found; status --stale:
+silent hosts found, or sftdyn not reached), 2 bad usage or configuration.
 
 Example:
   $ sftdyn key host.dyn.example ./sftdyn.toml >> ./sftdyn.toml
@@ -62,12 +73,12 @@ Example:
   $ sftdyn -l 127.0.0.1:8080 ./sftdyn.toml
 `;
 
-const COMMANDS = ["check", "key", "import"];
+const COMMANDS = ["check", "key", "status", "import"];
 const LISTS = ["http", "https"] as const;
 const TEXTS = ["cert", "key", "nskeyfile"] as const;
-const OPTIONS_WITH_VALUE = [...LISTS, ...TEXTS, "log"] as const;
+const OTHERS = ["log", "stale"] as const;
 const COUNTS = ["verbose", "quiet"] as const;
-const FLAGS = ["digest", "dyndns2", "version", "help"] as const;
+const FLAGS = ["digest", "dyndns2", "json", "version", "help"] as const;
 const LETTERS = {
   l: "http",
   s: "https",
@@ -82,7 +93,7 @@ const LETTERS = {
 /** @throws {UsageError} */
 export function parseCommandLine(args: readonly string[]): Command {
   const options: Record<string, unknown> & { _: (string | number)[] } = parseArgs([...args], {
-    string: [...OPTIONS_WITH_VALUE, "_"],
+    string: [...LISTS, ...TEXTS, ...OTHERS, "_"],
     boolean: [...COUNTS, ...FLAGS],
     collect: [...LISTS, ...COUNTS],
     alias: LETTERS,
@@ -117,6 +128,19 @@ export function parseCommandLine(args: readonly string[]): Command {
       "--dyndns2 is for sftdyn key; to serve dyndns2, set dyndns2 = true in the configuration",
     );
   }
+  if (name === "status") {
+    return {
+      name,
+      file: word ?? DEFAULT_FILE,
+      stale: stale(options),
+      isJson: options.json === true,
+    };
+  }
+  for (const option of ["stale", "json"]) {
+    if (option in options && options[option] !== false) {
+      throw new UsageError(`--${option} is for sftdyn status`);
+    }
+  }
   if (name === "import") {
     if (word !== undefined) return { name, file: word };
     throw new UsageError("import needs a file, the Python sftdyn's is /etc/sftdyn/conf");
@@ -143,11 +167,11 @@ function refuseMistyped(word: string): void {
 }
 
 function refuseUnknown(names: string[]): void {
-  const options = [...OPTIONS_WITH_VALUE, ...COUNTS, ...FLAGS];
-  const known = [...options, ...Object.keys(LETTERS), "_"];
+  const long = [...LISTS, ...TEXTS, ...OTHERS, ...COUNTS, ...FLAGS];
+  const known = [...long, ...Object.keys(LETTERS), "_"];
   for (const name of names) {
     if (known.includes(name)) continue;
-    const meant = closestWord(name, options);
+    const meant = closestWord(name, long);
     const hint = meant === undefined || name.length === 1
       ? "sftdyn --help lists all"
       : `did you mean --${meant}?`;
@@ -172,6 +196,15 @@ function overrides(options: Record<string, unknown>): Overrides {
   const log = LOG_FORMATS.find((known) => known === format);
   if (log === undefined) throw new UsageError("--log needs text or json");
   return { ...found, log };
+}
+
+function stale({ stale }: Record<string, unknown>): number | undefined {
+  if (stale === undefined) return undefined;
+  try {
+    return parseDuration(stale as string);
+  } catch (error) {
+    throw new UsageError(`--stale: ${(error as RangeError).message}`);
+  }
 }
 
 function level({ verbose, quiet }: Record<string, unknown>): Level {

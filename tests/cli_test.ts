@@ -127,6 +127,21 @@ Deno.test("parseCommandLine() imports a file", () => {
   assertEquals<unknown>(parse("-v import import"), { name: "import", file: "import" });
 });
 
+Deno.test("parseCommandLine() tells of all hosts or of silent ones", () => {
+  const status = { name: "status", file: DEFAULT_FILE, stale: undefined, isJson: false };
+  const table: [string, object][] = [
+    ["status", {}],
+    ["status x.toml", { file: "x.toml" }],
+    ["status --json", { isJson: true }],
+    ["status --stale 1d x.toml", { stale: 86_400_000, file: "x.toml" }],
+    ["--stale=30m status --json", { stale: 1_800_000, isJson: true }],
+    ["status --stale 1d --stale 2h", { stale: 7_200_000 }],
+  ];
+  for (const [line, changes] of table) {
+    assertEquals<unknown>([line, parse(line)], [line, { ...status, ...changes }]);
+  }
+});
+
 Deno.test("parseCommandLine() says what cannot be understood", () => {
   const table: [string, string][] = [
     ["x.toml y.toml", "too many arguments: y.toml"],
@@ -134,6 +149,15 @@ Deno.test("parseCommandLine() says what cannot be understood", () => {
     ["key a.example x.toml y.toml", "too many arguments: y.toml"],
     ["check --digest", "--digest is for sftdyn key"],
     ["import", "import needs a file, the Python sftdyn's is /etc/sftdyn/conf"],
+    ["status x.toml y.toml", "too many arguments: y.toml"],
+    ["status --stale", '--stale: "" is not a length of time: write'],
+    ["status --stale=0d", '--stale: "0d" is not a length of time: write'],
+    ["status --stale 5", '--stale: "5" is not a length of time: write'],
+    ["status --digest", "--digest is for sftdyn key"],
+    ["--stale 1d", "--stale is for sftdyn status"],
+    ["check --json x.toml", "--json is for sftdyn status"],
+    ["import --stale 1d x.py", "--stale is for sftdyn status"],
+    ["statsu", 'unknown command "statsu", did you mean "status"?'],
     ["import conf.py sftdyn.toml", "too many arguments: sftdyn.toml"],
     ["key host", "not a host name: "],
     ["key my_host.example", "not a host name: "],

@@ -11,7 +11,7 @@ _sftdyn() {
     fi
 
     case $prev in
-        -l | --http | -s | --https)
+        -l | --http | -s | --https | --stale)
             compopt +o default 2>/dev/null
             return
             ;;
@@ -26,10 +26,10 @@ _sftdyn() {
     esac
 
     if [[ $cur == -* ]]; then
-        words="-l --http -s --https -c --cert -k --key --nskeyfile --log --digest --dyndns2 -v --verbose -q --quiet
-            -V --version -h --help"
+        words="-l --http -s --https -c --cert -k --key --nskeyfile --log --digest --dyndns2 --stale --json
+            -v --verbose -q --quiet -V --version -h --help"
     elif ((COMP_CWORD == 1)); then
-        words="check key import"
+        words="check key status import"
     elif [[ ${COMP_WORDS[1]} == key ]] && ((COMP_CWORD == 2)); then
         compopt +o default 2>/dev/null
         return

@@ -49,7 +49,7 @@ const COMMANDS = [...HELP.matchAll(/^ {2}sftdyn (\w+) /gm)].map(([, name]) => na
 Deno.test("HELP is read as it is meant", () => {
   assertEquals(OPTIONS.length, LONG.length);
   assert(OPTIONS.includes("-l --http LISTEN") && OPTIONS.includes("--nskeyfile FILE"));
-  assertEquals(COMMANDS, ["check", "key", "import"]);
+  assertEquals(COMMANDS, ["check", "key", "status", "import"]);
 });
 
 /** How many of the lines fail2ban's filter matches, and the addresses. */
@@ -276,11 +276,14 @@ Deno.test("bash completes options and commands", async () => {
     [["--ht"], ["--http", "--https"]],
     [["ch"], ["check"]],
     [["im"], ["import"]],
-    [[""], ["check", "key", "import"]],
+    [[""], ["check", "key", "status", "import"]],
     [["check", "--nsk"], ["--nskeyfile"]],
     [["check", ""], []],
     [["key", ""], []],
     [["import", ""], []],
+    [["status", ""], []],
+    [["status", "--st"], ["--stale"]],
+    [["status", "--stale", ""], []],
     [["--http", ""], []],
     [["--cert", "--"], []],
     [["--cert", "=", "fi"], []],
@@ -298,6 +301,8 @@ Deno.test("fish completes options and commands", async () => {
       ["sftdyn --ht", ["--http", "--https"]],
       ["sftdyn ch", ["check"]],
       ["sftdyn im", ["import"]],
+      ["sftdyn status --js", ["--json"]],
+      ["sftdyn status --stale 1", ["12h", "1d"]],
       ["sftdyn key ", []],
     ];
     for (const [line, offered] of cases) {
