@@ -47,8 +47,8 @@ const ALONE: Record<string, string> = {
   "tests/python/conf_test.ts": "compares short times",
 };
 
-/** At a time: most of them wait most of the time. */
-const JOBS = "4";
+/** Files at a time: they wait more than they work. */
+const JOBS = "3";
 
 try {
   await ensurePrograms(TEST_PROGRAMS);
