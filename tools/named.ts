@@ -58,8 +58,26 @@ const PORTS = (() => {
   const count = Number.parseInt(range) - first;
   return { first, count: count > 1000 ? count : 20_000 };
 })();
+/** How many of them are ours alone: others that choose at the same time have other ones. */
+const BLOCK = 200;
+const firstPort = claimBlock();
 /** Each next port is another, so that no two that are chosen before either is taken are the same. */
-let nextPort = Math.floor(Math.random() * PORTS.count);
+let nextPort = 0;
+
+/** The second port of a block: its first one is listened on as long as this runs, which makes the block ours. */
+function claimBlock(): number {
+  const blocks = Math.floor(PORTS.count / BLOCK);
+  const start = Math.floor(Math.random() * blocks);
+  for (let tries = 0;; tries++) {
+    const port = PORTS.first + (start + tries) % blocks * BLOCK;
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).unref();
+      return port + 1;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse) || tries === blocks) throw error;
+    }
+  }
+}
 
 /**
  * A port that was free a moment ago on both loopback addresses, and that no
@@ -68,14 +86,14 @@ let nextPort = Math.floor(Math.random() * PORTS.count);
  */
 export function freePort(): number {
   for (let tries = 0;; tries++) {
-    const port = PORTS.first + nextPort++ % PORTS.count;
+    const port = firstPort + nextPort++ % (BLOCK - 1);
     try {
       for (const hostname of ["127.0.0.1", "::1"]) Deno.listen({ hostname, port }).close();
       return port;
     } catch (error) {
       // Without IPv6, no ::1 is there to be taken.
       if (error instanceof Deno.errors.AddrNotAvailable) return port;
-      if (!(error instanceof Deno.errors.AddrInUse) || tries === 100) throw error;
+      if (!(error instanceof Deno.errors.AddrInUse) || tries === BLOCK) throw error;
     }
   }
 }

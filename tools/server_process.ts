@@ -67,12 +67,14 @@ export class ServerProcess {
     return this.#log;
   }
 
+  /** Sends it a signal; after SIGSTOP, nothing of it runs any more. */
   kill(signal: Deno.Signal): void {
     try {
       this.#process.kill(signal);
     } catch {
-      // It has ended already.
+      return; // It has ended already.
     }
+    if (signal === "SIGSTOP") waitUntilStopped(this.pid);
   }
 
   /** Kills it with SIGKILL, and waits until its ports are closed: a message to an open one would be lost. */
@@ -101,5 +103,21 @@ export class ServerProcess {
       this.#log += text;
       if (this.#ready.test(this.#log)) isReady();
     }
+  }
+}
+
+/** On a busy machine, other threads may go on, and answer, until the one that has the signal runs. */
+function waitUntilStopped(pid: number): void {
+  const deadline = Date.now() + TIMEOUT;
+  const threads = `/proc/${pid}/task`;
+  const isStopped = ({ name }: Deno.DirEntry) => {
+    try {
+      return /^State:\t[TZ]/m.test(Deno.readTextFileSync(`${threads}/${name}/status`));
+    } catch {
+      return true; // It has ended.
+    }
+  };
+  while (![...Deno.readDirSync(threads)].every(isStopped)) {
+    if (Date.now() > deadline) throw new Error(`process ${pid} did not stop`);
   }
 }
