@@ -20,6 +20,7 @@ import { readDyndns2 } from "./dyndns2.ts";
 import { readStatus } from "./status.ts";
 import { Faults, type NumberRange, type Setting, settingOf, typeName } from "./settings.ts";
 import { type Fault, readToml, type TomlNode, type TomlTable } from "./toml.ts";
+import { withdrawAfterOf } from "./withdraw_after.ts";
 
 export interface Config extends ClientTable {
   readonly http: readonly Endpoint[];
@@ -43,6 +44,8 @@ export interface Config extends ClientTable {
   readonly dyndns2: Dyndns2Settings | undefined;
   /** undefined: nobody is told how it is. */
   readonly status: StatusSettings | undefined;
+  /** undefined: no host ever loses its addresses because it does not call. */
+  readonly withdrawal: WithdrawalSettings | undefined;
   /** Those of all files. */
   readonly clients: ClientList;
   /** Those with hosts behind their router. */
@@ -53,6 +56,14 @@ export interface Config extends ClientTable {
   readonly hooks: string | undefined;
   /** Seconds that resolvers may cache the address of a host. */
   readonly ttlOf: (name: Hostname) => number;
+}
+
+/** After how many milliseconds without a call a host loses its addresses; Infinity: never. */
+export interface WithdrawalSettings {
+  /** Where its clients do not say otherwise. */
+  readonly after: number;
+  /** The shortest of all. */
+  readonly least: number;
 }
 
 /** Settings from the command line, each as it was typed; they override the file's. */
@@ -102,6 +113,7 @@ export const NAMES = [
   "status",
   "status_networks",
   "metrics_hosts",
+  "withdraw_after",
   "hooks",
   "zones",
   "clients",
@@ -192,6 +204,7 @@ class Loader {
         networks: this.#networks("status_networks", '["192.0.2.0/24"]'),
         metricsHosts: this.#setting("metrics_hosts"),
       }, this.#faults),
+      withdrawal: this.#withdrawal(table.leastWithdrawAfter),
       clients: clientFiles?.clients ?? table.clients,
       prefixClients: table.prefixClients,
       clientFiles,
@@ -232,6 +245,16 @@ class Loader {
   /** A setting in seconds. */
   #milliseconds(name: Name, { default: ifUnset, ...range }: NumberRange & { default: number }) {
     return SECOND * (this.#faults.number(this.#setting(name), range) ?? ifUnset);
+  }
+
+  /** @param least of the clients that say otherwise */
+  #withdrawal(least: number): WithdrawalSettings | undefined {
+    const setting = this.#setting("withdraw_after");
+    const after = setting === undefined
+      ? Infinity
+      : this.#faults.attempt(setting, () => withdrawAfterOf(setting.value)) ?? Infinity;
+    least = Math.min(least, after);
+    return least === Infinity ? undefined : { after, least };
   }
 
   #maxConnections(): number {
