@@ -113,6 +113,12 @@ test("what a host had before the start is withdrawn, and where there is nothing 
   assertEquals(watched.lines(), []);
   await watched.poll(1);
   assertEquals(watched.lines(), ["info: a.dyn.example AAAA ? -> none (no call for 2 days)"]);
+  // Nobody else is there who could be due.
+  await watched.call(B, "192.0.2.1");
+  await watched.poll(AFTER);
+  assertEquals(watched.lines().slice(1), [
+    "info: b.dyn.example A 192.0.2.1 -> none (no call for 2 days)",
+  ]);
 });
 
 test("a host loses its addresses when the most patient of its clients has lost patience", async (time) => {
@@ -197,19 +203,43 @@ test("a host that calls while it is withdrawn keeps its address, whoever comes f
   assertEquals([second.result, watched.zone(A)], ["OK", ["192.0.2.3", "none"]]);
 });
 
-test("many hosts go by and by, and what is too much for the engine comes later", async (time) => {
-  const names = Array.from({ length: 120 }, (_, i) => parseHostname(`h${i}.dyn.example`));
-  const world = new World(time, { maxWaiting: 20 });
-  const watched = new Watched(world, configOf(client(names)), 70);
-  for (const name of names) world.server.put(`${name} A`, "192.0.2.1");
-  const left = () => names.filter((name) => watched.zone(name)[0] !== "none").length;
-  await watched.poll(AFTER);
-  const now = left();
-  assertEquals([now < 120, now >= 50], [true, true], `${now} left`);
-  for (let i = 0; i < 12; i++) await watched.poll(60_000);
-  assertEquals(left(), 0);
-  assertEquals(watched.lines().filter((line) => !line.includes(" ? -> none (no call")), []);
+test("a host that calls while others are looked at, or withdrawn, keeps its address", async (time) => {
+  const names = Array.from({ length: 60 }, (_, i) => parseHostname(`h${i}.dyn.example`));
+  const [early, late] = [names[0]!, names[59]!];
+  const config = configOf(client(names));
+  let looks = 0;
+  const clients = new class extends Clients {
+    override *all() {
+      yield* config.clients.all();
+      if (++looks === 2) watched.calls.called(early, "192.0.2.1", ["UPTODATE"]);
+    }
+  }();
+  const watched = new Watched(new World(time), { ...config, clients });
+  for (const name of names) watched.world.server.put(`${name} A`, "192.0.2.1");
+  await time.pass(AFTER);
+  const polled = watched.withdrawal.poll();
+  await settle();
+  watched.calls.called(late, "192.0.2.1", ["UPTODATE"]);
+  await time.pass(5000);
+  await polled;
+  assertEquals(names.filter((name) => watched.zone(name)[0] !== "none"), [early, late]);
 });
+
+for (const maxWaiting of [20, 10_000]) {
+  test(`many hosts go by and by, where ${maxWaiting} changes may wait`, async (time) => {
+    const names = Array.from({ length: 120 }, (_, i) => parseHostname(`h${i}.dyn.example`));
+    const world = new World(time, { maxWaiting });
+    const watched = new Watched(world, configOf(client(names)), 70);
+    for (const name of names) world.server.put(`${name} A`, "192.0.2.1");
+    const left = () => names.filter((name) => watched.zone(name)[0] !== "none").length;
+    await watched.poll(AFTER);
+    const first = left();
+    assertEquals([first < 120, first >= 50], [true, true], `${first} left`);
+    for (let i = 0; i < 12; i++) await watched.poll(60_000);
+    assertEquals(left(), 0);
+    assertEquals(watched.lines().filter((line) => !line.includes(" ? -> none (no call")), []);
+  });
+}
 
 test("a reload in the middle ends it, as does the end", async (time) => {
   const names = Array.from({ length: 60 }, (_, i) => parseHostname(`h${i}.dyn.example`));
