@@ -247,6 +247,11 @@ class Loader {
     return SECOND * (this.#faults.number(this.#setting(name), range) ?? ifUnset);
   }
 
+  #maxConnections(): number {
+    const { default: ifUnset, ...range } = MAX_CONNECTIONS;
+    return this.#faults.number(this.#setting("max_connections"), range) ?? ifUnset;
+  }
+
   /** @param least of the clients that say otherwise */
   #withdrawal(least: number): WithdrawalSettings | undefined {
     const setting = this.#setting("withdraw_after");
@@ -255,11 +260,6 @@ class Loader {
       : this.#faults.attempt(setting, () => withdrawAfterOf(setting.value)) ?? Infinity;
     least = Math.min(least, after);
     return least === Infinity ? undefined : { after, least };
-  }
-
-  #maxConnections(): number {
-    const { default: ifUnset, ...range } = MAX_CONNECTIONS;
-    return this.#faults.number(this.#setting("max_connections"), range) ?? ifUnset;
   }
 
   #listeners(name: "http" | "https" | "status"): Endpoint[] {
