@@ -23,25 +23,37 @@ export interface CallsOptions {
   most?: number;
   /** Milliseconds since 1970. */
   now?: () => number;
+  /** Milliseconds, of a clock that nobody sets. */
+  clock?: () => number;
 }
 
 /** As many as the update engine knows records of. */
 const MOST = 400_000;
 
-type Entry = { -readonly [name in keyof HostCalls]: HostCalls[name] };
+type Entry = { -readonly [name in keyof HostCalls]: HostCalls[name] } & {
+  /** When it called last, of the clock that nobody sets. */
+  heardAt: number | undefined;
+};
 
 const WORST_FIRST: readonly LastAnswer[] = ["BADIP", "FAIL", "BUSY", "OK", "UPTODATE"];
 
 export class Calls {
   readonly #most: number;
   readonly #now: () => number;
+  readonly #clock: () => number;
   readonly #entries = new Map<Hostname, Entry>();
   #since: number;
+  /** The same, of the clock that nobody sets. */
+  #heardSince: number;
 
-  constructor({ most = MOST, now = Date.now }: CallsOptions = {}) {
+  constructor(
+    { most = MOST, now = Date.now, clock = () => performance.now() }: CallsOptions = {},
+  ) {
     this.#most = most;
     this.#now = now;
+    this.#clock = clock;
     this.#since = now();
+    this.#heardSince = clock();
   }
 
   /** From when on a call of every host is known: the start, or the last call that was forgotten. */
@@ -58,6 +70,16 @@ export class Calls {
     return this.#entries.get(name);
   }
 
+  /** When it called last, of the clock that nobody sets; where that is not known, it is not after this. */
+  heardAt(name: Hostname): number {
+    return this.#entries.get(name)?.heardAt ?? this.#heardSince;
+  }
+
+  /** The host is new: how long it is silent counts from now. */
+  expect(name: Hostname): void {
+    this.#entry(name).heardAt = this.#clock();
+  }
+
   /** All of which something is known. */
   all(): Iterable<readonly [Hostname, HostCalls]> {
     return this.#entries;
@@ -67,6 +89,7 @@ export class Calls {
   called(name: Hostname, from: string, answers: readonly LastAnswer[]): void {
     const entry = this.#entry(name);
     entry.calledAt = this.#now();
+    entry.heardAt = this.#clock();
     entry.from = from;
     entry.answer = worst(answers);
   }
@@ -91,6 +114,7 @@ export class Calls {
         answer: undefined,
         changedAt: undefined,
         fault: undefined,
+        heardAt: undefined,
       };
       this.#entries.set(name, entry);
     }
@@ -99,9 +123,10 @@ export class Calls {
 
   #forgetSome(): void {
     let left = Math.ceil(this.#most / 10);
-    for (const [name, { calledAt = 0 }] of this.#entries) {
+    for (const [name, { calledAt = 0, heardAt = 0 }] of this.#entries) {
       if (left-- === 0) break;
       this.#since = Math.max(this.#since, calledAt);
+      this.#heardSince = Math.max(this.#heardSince, heardAt);
       this.#entries.delete(name);
     }
   }

@@ -15,6 +15,8 @@ export interface Change {
   readonly address: Address | undefined;
   /** What makes it so instead of the built-in commands: lines for nsupdate, already checked. */
   readonly commands?: readonly string[] | undefined;
+  /** Why, for the log, if nobody has asked for it. */
+  readonly note?: string | undefined;
 }
 
 /** The type of the record that holds the address, or any of its family. */

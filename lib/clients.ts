@@ -52,13 +52,19 @@ export interface ClientList {
   /** Every host of every client, once, in the order of the configuration. */
   hosts(): ClientHost[];
   /** Likewise, again if several clients have it, each time with that one's only family. */
-  all(): Iterable<ClientHost>;
+  all(): Iterable<OwnHost>;
 }
 
 /** A host, and what all its clients have in common. */
 export interface ClientHost extends Host {
   /** The only family that one of them may set; undefined: there are both. */
   readonly family?: Address["family"];
+}
+
+/** A host as one of its clients has it. */
+export interface OwnHost extends ClientHost {
+  /** After so many milliseconds without a call it loses its addresses, Infinity: never; undefined: as all do. */
+  readonly withdrawAfter?: number;
 }
 
 /** The digest of a key. */
@@ -93,6 +99,8 @@ export interface NewClient {
   readonly limits?: ClientLimits | undefined;
   readonly address?: Client["address"];
   readonly prefix?: NewPrefix | undefined;
+  /** As an OwnHost's. */
+  readonly withdrawAfter?: number | undefined;
 }
 
 /** As above, the hosts behind its router. */
@@ -135,6 +143,8 @@ export class Clients implements ClientList {
   readonly #naming = new Set<number>();
   /** Those of them that there are, by number. */
   readonly #prefixes = new Map<number, NewPrefix>();
+  /** Where it is not as for all, by number. */
+  readonly #withdrawAfter = new Map<number, number>();
 
   /** @param ttlOf the TTL of a host that was added without one; it is called when the host is found */
   constructor(ttlOf: (name: Hostname) => number = () => 0) {
@@ -159,7 +169,10 @@ export class Clients implements ClientList {
   }
 
   /** Adds a client whose key none has. */
-  append(words: DigestWords, { hosts, limits, address, prefix }: NewClient): void {
+  append(
+    words: DigestWords,
+    { hosts, limits, address, prefix, withdrawAfter }: NewClient,
+  ): void {
     const number = this.size;
     let end = this.#hostsUpTo(number);
     this.#digests.add(words);
@@ -169,6 +182,7 @@ export class Clients implements ClientList {
     if (limits !== undefined) this.#limits.set(number, limits);
     if (address === "request") this.#naming.add(number);
     if (prefix !== undefined) this.#prefixes.set(number, prefix);
+    if (withdrawAfter !== undefined) this.#withdrawAfter.set(number, withdrawAfter);
   }
 
   find(key: string): Client | undefined {
@@ -202,15 +216,21 @@ export class Clients implements ClientList {
     return eachOnce(this.all());
   }
 
-  *all(): Generator<ClientHost> {
+  *all(): Generator<OwnHost> {
     for (let number = 0, i = 0; number < this.size; number++) {
       const family = this.#limits.get(number)?.family;
+      const withdrawAfter = this.#withdrawAfter.get(number);
+      const own = {
+        ...family !== undefined && { family },
+        ...withdrawAfter !== undefined && { withdrawAfter },
+      };
+      const isPlain = family === undefined && withdrawAfter === undefined;
       for (; i < this.#ends[number]!; i++) {
         const host = this.#host(i);
-        yield family === undefined ? host : { ...host, family };
+        yield isPlain ? host : { ...host, ...own };
       }
       for (const { name, ttl } of this.#prefixOf(number)?.hosts ?? []) {
-        yield { name, ttl, family: 6 };
+        yield { name, ttl, ...own, family: 6 };
       }
     }
   }
@@ -298,7 +318,7 @@ export class JoinedClients implements ClientList {
     return eachOnce(this.all());
   }
 
-  *all(): Generator<ClientHost> {
+  *all(): Generator<OwnHost> {
     for (const table of this.#tables) yield* table.all();
   }
 }
@@ -321,12 +341,18 @@ function findEither<T>(
 
 function eachOnce(hosts: Iterable<ClientHost>): ClientHost[] {
   const all = new Map<Hostname, ClientHost>();
-  for (const host of hosts) {
-    const first = all.get(host.name);
-    if (first === undefined) all.set(host.name, host);
-    else if (first.family !== undefined && first.family !== host.family) {
-      all.set(host.name, { name: first.name, ttl: first.ttl });
-    }
-  }
+  for (const host of hosts) addHost(all, host);
   return [...all.values()];
+}
+
+/** Adds a host; where another client has it already, what both have in common. */
+export function addHost(
+  all: Map<Hostname, ClientHost>,
+  { name, ttl, family }: ClientHost,
+): void {
+  const first = all.get(name);
+  if (first === undefined) all.set(name, { name, ttl, ...family !== undefined && { family } });
+  else if (first.family !== undefined && first.family !== family) {
+    all.set(name, { name, ttl: first.ttl });
+  }
 }

@@ -16,6 +16,7 @@ import { Reloads } from "./status/reloads.ts";
 import { createStatus } from "./status/status.ts";
 import { Watch } from "./status/watch.ts";
 import { Updaters } from "./dns/updaters.ts";
+import { welcome, Withdrawal } from "./withdrawal.ts";
 
 export interface ServiceOptions {
   /** Of sftdyn. */
@@ -29,6 +30,10 @@ export interface ServiceOptions {
   certificateInterval?: number;
   /** Likewise, of the files with clients. */
   clientsInterval?: number;
+  /** Likewise, of who has not called in for too long. */
+  withdrawalInterval?: number;
+  /** Milliseconds, of a clock that nobody sets. */
+  clock?: () => number;
 }
 
 export interface Service {
@@ -46,6 +51,7 @@ export interface Service {
 
 const CERTIFICATE_INTERVAL = 60_000;
 const CLIENTS_INTERVAL = 1000;
+const WITHDRAWAL_INTERVAL = 60_000;
 
 /**
  * Loads the configuration and serves.
@@ -61,13 +67,15 @@ export async function startService(
     onConfig = () => {},
     certificateInterval = CERTIFICATE_INTERVAL,
     clientsInterval = CLIENTS_INTERVAL,
+    withdrawalInterval = WITHDRAWAL_INTERVAL,
+    clock = () => performance.now(),
   }: ServiceOptions,
 ): Promise<Service> {
   let config = await load();
   onConfig(config);
   let hooks = await loadHooks(config, log);
   warnOf(config, log);
-  const watch = new Watch();
+  const watch = new Watch({ clock });
   watch.apply(config);
   const updaters = new Updaters({ ...updatersSettings(config), log, watch });
   const clientWatch = new ClientWatch({
@@ -141,6 +149,11 @@ export async function startService(
 
   /** Serves with other settings, clients and hooks, which are in `what`. */
   async function apply(next: Config, what: string, nextHooks: Hooks | undefined): Promise<void> {
+    if (watch.calls !== undefined && next.withdrawal !== undefined) {
+      const { least } = next.withdrawal;
+      const [before, after] = [config.clients.names(), next.clients.names()];
+      await inSlices(welcome(watch.calls, { least, before, after, now: clock }));
+    }
     await inSlices(updaters.reconfigure(updatersSettings(next), next.clients.names(), () => {
       if (hooks !== nextHooks) hooks?.retire();
       hooks = nextHooks;
@@ -179,12 +192,19 @@ export async function startService(
     });
   }
 
+  const withdrawal = new Withdrawal({
+    config: () => isStopping ? undefined : config,
+    calls: () => watch.calls,
+    updaters,
+    now: clock,
+  });
   const every = async (ms: number, poll: () => unknown) => {
     while (await delay(ms), !isStopping) await poll();
   };
   void every(certificateInterval, () => inTurn(renew, "certificate not renewed"));
   void every(certificateInterval, sayExpiry);
   void every(clientsInterval, () => inTurn(reloadClients, "clients not reloaded"));
+  void every(withdrawalInterval, () => withdrawal.poll());
   return {
     reload: () =>
       inTurn(reload, "not reloaded, nothing has changed", (reason) => reloads.ended(reason)),

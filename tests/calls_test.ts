@@ -10,7 +10,7 @@ const [A, B, C] = ["a.dyn.example", "b.dyn.example", "c.dyn.example"].map(parseH
 
 Deno.test("of a host its last call, last change and last fault are known", () => {
   let time = 1000;
-  const calls = new Calls({ now: () => time });
+  const calls = new Calls({ now: () => time, clock: () => time / 100 });
   assertEquals([calls.since, calls.size, calls.of(A)], [1000, 0, undefined]);
   time = 2000;
   calls.called(A, "192.0.2.1", ["OK", "UPTODATE"]);
@@ -26,6 +26,7 @@ Deno.test("of a host its last call, last change and last fault are known", () =>
     answer: "FAIL",
     changedAt: 2000,
     fault,
+    heardAt: 30,
   });
   assertEquals(calls.of(B)?.calledAt, undefined, "to be changed is no call");
   assertEquals([...calls.all()].map(([name]) => name), [A, B]);
@@ -39,11 +40,24 @@ Deno.test("a call that asks for nothing is UPTODATE, as its answer is", () => {
 
 Deno.test("where there are too many, the first are forgotten, and it is told since when all are known", () => {
   let time = 0;
-  const calls = new Calls({ most: 2, now: () => time });
+  const calls = new Calls({ most: 2, now: () => time, clock: () => time * 10 });
   for (const [i, name] of [A, B, C].entries()) {
     time = i + 1;
     calls.called(name, "192.0.2.1", ["OK"]);
   }
   assertEquals([...calls.all()].map(([name]) => name), [B, C]);
   assertEquals(calls.since, 1, "A may have called at 1, and not after");
+  assertEquals([A, B].map((name) => calls.heardAt(name)), [10, 20]);
+});
+
+Deno.test("how long a host is silent goes by a clock that nobody sets, and may count from later", () => {
+  let [time, clock] = [1000, 10];
+  const calls = new Calls({ now: () => time, clock: () => clock });
+  clock = 20;
+  calls.called(B, "192.0.2.1", ["OK"]);
+  [time, clock] = [0, 30];
+  calls.changed(A);
+  calls.expect(C);
+  assertEquals([A, B, C].map((name) => calls.heardAt(name)), [10, 20, 30]);
+  assertEquals(calls.of(C)?.calledAt, undefined, "it has not called");
 });

@@ -6,6 +6,7 @@ import { CLIENT_LIMITS, readLimits } from "./client_limits.ts";
 import { readPrefix } from "./client_prefix.ts";
 import { ClientReader, type ClientReaderOptions } from "./client_reader.ts";
 import { numberProblem, typeName } from "./settings.ts";
+import { withdrawAfterOf } from "./withdraw_after.ts";
 import type { Rows, TomlNode, TomlTable } from "./toml.ts";
 
 export interface ClientTableOptions extends ClientReaderOptions {
@@ -16,7 +17,14 @@ export interface ClientTableOptions extends ClientReaderOptions {
 /** RFC 2181, section 8. */
 export const TTL_RANGE = { least: 0, most: 2 ** 31 - 1, isWhole: true };
 /** What a client's table may hold. */
-const NAMES: readonly string[] = ["host", "ttl", "address", "prefix", ...CLIENT_LIMITS];
+const NAMES: readonly string[] = [
+  "host",
+  "ttl",
+  "address",
+  "prefix",
+  "withdraw_after",
+  ...CLIENT_LIMITS,
+];
 
 // deno-lint-ignore no-control-regex
 const STRING = /"([^"\\\x00-\x1f\x7f]*)"/g;
@@ -36,6 +44,8 @@ export interface PrefixClient extends Pick<NewClient, "limits" | "address"> {
 export class ClientTableReader extends ClientReader implements Rows {
   readonly name = "clients";
   readonly prefixClients: PrefixClient[] = [];
+  /** The shortest `withdraw_after` of a client; Infinity: none has one. */
+  leastWithdrawAfter = Infinity;
   readonly #settings: readonly string[];
 
   constructor({ settings, ...options }: ClientTableOptions) {
@@ -87,20 +97,21 @@ export class ClientTableReader extends ClientReader implements Rows {
     const ttl = this.#readTtl(table.get("ttl"));
     const limits = readLimits(table, (line, problem) => this.fault(line, problem));
     const address = this.#readAddress(table.get("address"));
+    const withdrawAfter = this.#readWithdrawAfter(table.get("withdraw_after"));
     const host = table.get("host");
     if (host === undefined && isKnown) {
       this.fault(line, 'host is missing: expected { host = "HOST" }');
     }
     const hosts = host === undefined ? [] : this.#readNames(line, host.value, ttl);
     const node = table.get("prefix");
-    if (node === undefined) return { hosts, limits, address };
+    if (node === undefined) return { hosts, limits, address, withdrawAfter };
     const prefix = readPrefix(node, {
       client: { hosts, limits },
       readHost: (line, name, place) => this.readHosts(line, [name], ttl, place),
       onFault: (line, problem) => this.fault(line, problem),
     });
     if (prefix !== undefined) this.prefixClients.push({ line, limits, address, prefix });
-    return { hosts, limits, address, prefix };
+    return { hosts, limits, address, prefix, withdrawAfter };
   }
 
   #readNames(line: number, value: unknown, ttl: number | undefined): NewClient["hosts"] {
@@ -122,6 +133,18 @@ export class ClientTableReader extends ClientReader implements Rows {
     const problem = numberProblem(node.value, TTL_RANGE);
     if (problem === undefined) return node.value as number;
     this.fault(node.line, `ttl: ${problem}`);
+  }
+
+  #readWithdrawAfter(node: TomlNode | undefined): number | undefined {
+    if (node === undefined) return undefined;
+    try {
+      const after = withdrawAfterOf(node.value);
+      this.leastWithdrawAfter = Math.min(this.leastWithdrawAfter, after);
+      return after;
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.fault(node.line, `withdraw_after: ${error.message}`);
+    }
   }
 
   #readAddress(node: TomlNode | undefined): NewClient["address"] {

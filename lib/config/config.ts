@@ -21,6 +21,7 @@ import { readDyndns2 } from "./dyndns2.ts";
 import { readStatus } from "./status.ts";
 import { Faults, type NumberRange, type Setting, settingOf, typeName } from "./settings.ts";
 import { type Fault, readToml, type TomlNode, type TomlTable } from "./toml.ts";
+import { withdrawAfterOf } from "./withdraw_after.ts";
 
 export interface Config extends ClientTable {
   readonly http: readonly Endpoint[];
@@ -44,6 +45,8 @@ export interface Config extends ClientTable {
   readonly dyndns2: Dyndns2Settings | undefined;
   /** undefined: nobody is told how it is. */
   readonly status: StatusSettings | undefined;
+  /** undefined: no host ever loses its addresses because it does not call. */
+  readonly withdrawal: WithdrawalSettings | undefined;
   /** Those of all files. */
   readonly clients: ClientList;
   /** Those with hosts behind their router. */
@@ -55,6 +58,14 @@ export interface Config extends ClientTable {
   readonly hooks: string | undefined;
   /** Seconds that resolvers may cache the address of a host. */
   readonly ttlOf: (name: Hostname) => number;
+}
+
+/** After how many milliseconds without a call a host loses its addresses; Infinity: never. */
+export interface WithdrawalSettings {
+  /** Where its clients do not say otherwise. */
+  readonly after: number;
+  /** The shortest of all. */
+  readonly least: number;
 }
 
 /** Settings from the command line, each as it was typed; they override the file's. */
@@ -105,6 +116,7 @@ export const NAMES = [
   "status",
   "status_networks",
   "metrics_hosts",
+  "withdraw_after",
   "hooks",
   "log",
   "zones",
@@ -196,6 +208,7 @@ class Loader {
         networks: this.#networks("status_networks", '["192.0.2.0/24"]'),
         metricsHosts: this.#setting("metrics_hosts"),
       }, this.#faults),
+      withdrawal: this.#withdrawal(table.leastWithdrawAfter),
       clients: clientFiles?.clients ?? table.clients,
       prefixClients: table.prefixClients,
       clientFiles,
@@ -252,6 +265,16 @@ class Loader {
   #maxConnections(): number {
     const { default: ifUnset, ...range } = MAX_CONNECTIONS;
     return this.#faults.number(this.#setting("max_connections"), range) ?? ifUnset;
+  }
+
+  /** @param least of the clients that say otherwise */
+  #withdrawal(least: number): WithdrawalSettings | undefined {
+    const setting = this.#setting("withdraw_after");
+    const after = setting === undefined
+      ? Infinity
+      : this.#faults.attempt(setting, () => withdrawAfterOf(setting.value)) ?? Infinity;
+    least = Math.min(least, after);
+    return least === Infinity ? undefined : { after, least };
   }
 
   #listeners(name: "http" | "https" | "status"): Endpoint[] {

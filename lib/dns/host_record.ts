@@ -15,6 +15,8 @@ export interface Pending {
   ttl: number;
   /** Lines for nsupdate in place of the built-in ones. */
   commands: readonly string[] | undefined;
+  /** Why, for the log. */
+  note: string | undefined;
   /** Its zone was found anew because the nameserver said that it is elsewhere. */
   hasRetried: boolean;
   /** When its zone was found for it. */

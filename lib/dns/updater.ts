@@ -131,9 +131,15 @@ export class Updater {
 
   /** Whether the record is known to be so: set() would send nothing. */
   isKnown({ name, type, ttl, address }: Change): boolean {
+    if (this.isWanted(name, type)) return false;
     const record = this.#records.get(keyOf(name, type));
-    if (record === undefined || record.pending !== undefined || record.isBusy) return false;
-    return this.#isSo(record, addressText(address), ttl);
+    return record !== undefined && this.#isSo(record, addressText(address), ttl);
+  }
+
+  /** Whether a change of the record waits or is under way. */
+  isWanted(name: Hostname, type: HostRecord["type"]): boolean {
+    const record = this.#records.get(keyOf(name, type));
+    return record !== undefined && (record.pending !== undefined || record.isBusy);
   }
 
   /** The address that the record had when it was last known, "none" if it had none; undefined: never. */
@@ -216,7 +222,7 @@ export class Updater {
 
   /** @param wanted gets the record, if something must be done */
   #set(
-    { name, type, ttl, address, commands }: Change,
+    { name, type, ttl, address, commands, note }: Change,
     wanted: HostRecord[],
   ): Result | Promise<Result> {
     const record = this.#record(name, type);
@@ -228,6 +234,7 @@ export class Updater {
         address,
         ttl,
         commands,
+        note,
         hasRetried: false,
         foundAt: -Infinity,
         waiters: [],
@@ -237,6 +244,7 @@ export class Updater {
     pending.address = address;
     pending.ttl = ttl;
     pending.commands = commands;
+    pending.note = note;
     this.#options.log.debug(`${record.text} will be set to ${addressText(address)}`);
     wanted.push(record);
     return new Promise<Result>((resolve) => pending.waiters.push(resolve));
@@ -500,8 +508,15 @@ export class Updater {
   #item(record: HostRecord, kind: MessageKind): Item {
     const { name, type } = record;
     const pending = record.pending!;
-    const { ttl, address, commands } = pending;
-    const change: Change = { name, type, ttl, address, ...(commands && { commands }) };
+    const { ttl, address, commands, note } = pending;
+    const change: Change = {
+      name,
+      type,
+      ttl,
+      address,
+      ...(commands && { commands }),
+      ...(note && { note }),
+    };
     if (kind === "ask") return { record, change, pending: undefined };
     record.triedAt = this.#options.now();
     record.toSet = undefined;
@@ -744,7 +759,7 @@ export class Updater {
   }
 
   /** It was set. */
-  #made({ record, change: { address, ttl, commands }, pending }: Item): void {
+  #made({ record, change: { address, ttl, commands, note }, pending }: Item): void {
     const { log, now, zones, watch } = this.#options;
     const text = addressText(address);
     const reach = address === undefined ? undefined : local(address);
@@ -754,6 +769,7 @@ export class Updater {
         ? [`ttl ${ttl}`]
         : []),
       ...(commands === undefined ? [] : ["own commands"]),
+      ...(note === undefined ? [] : [note]),
     ];
     const suffix = notes.length === 0 ? "" : ` (${notes.join(", ")})`;
     const { name: host, type, before: old } = record;
@@ -773,7 +789,8 @@ export class Updater {
       at: now(),
       isPresumed: now() - record.foundAt >= JUST_FOUND && zones.of(record.name) === undefined,
     };
-    record.ttl = commands === undefined ? ttl : undefined;
+    // What is not there has none.
+    record.ttl = commands === undefined && address !== undefined ? ttl : undefined;
     record.isInDoubt = false;
     record.isProven = true;
     record.wasRefused = false;

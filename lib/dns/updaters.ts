@@ -79,6 +79,11 @@ export class Updaters {
     return this.#updaterOf(change).isKnown(change);
   }
 
+  /** Whether a change of the record waits or is under way. */
+  isWanted(name: Hostname, type: AddressType): boolean {
+    return this.#updaterOf({ name }).isWanted(name, type);
+  }
+
   /** The address that the record had when it was last known, "none" if it had none; undefined: never. */
   addressOf(name: Hostname, type: AddressType): string | undefined {
     return this.#updaterOf({ name }).addressOf(name, type);

@@ -1,14 +1,19 @@
 /** What is remembered for whoever watches sftdyn: nothing where nobody does. */
 
-import { Calls } from "../calls.ts";
+import { Calls, type CallsOptions } from "../calls.ts";
 import type { Config } from "../config/config.ts";
 import type { UpdaterWatch } from "../dns/updater.ts";
 import type { Hostname } from "../hostname.ts";
 import { Observer } from "../http/observer.ts";
 
 export class Watch implements UpdaterWatch {
+  readonly #options: Pick<CallsOptions, "clock">;
   #calls: Calls | undefined;
   #observer: Observer | undefined;
+
+  constructor(options: Pick<CallsOptions, "clock"> = {}) {
+    this.#options = options;
+  }
 
   /** Who has called; undefined where nobody wants to know. */
   get calls(): Calls | undefined {
@@ -21,11 +26,11 @@ export class Watch implements UpdaterWatch {
   }
 
   /** Begins, goes on with what it knows, or forgets it all: as the configuration has it. */
-  apply(config: Pick<Config, "status">): void {
+  apply(config: Pick<Config, "status" | "withdrawal">): void {
     // All that wants to know of calls.
-    const isWanted = config.status !== undefined;
+    const isWanted = config.status !== undefined || config.withdrawal !== undefined;
     if (isWanted === (this.#calls !== undefined)) return;
-    this.#calls = isWanted ? new Calls() : undefined;
+    this.#calls = isWanted ? new Calls(this.#options) : undefined;
     this.#observer = this.#calls && new Observer(this.#calls);
   }
 

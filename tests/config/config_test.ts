@@ -135,6 +135,7 @@ host = "e.dyn.example"
     proxyHeader: "X-Real-IP",
     dyndns2: undefined,
     status: undefined,
+    withdrawal: undefined,
     clientFiles: undefined,
     hooks: "/etc/sftdyn/my hooks.js",
     shortKeys: [],
@@ -199,6 +200,7 @@ Deno.test("loadConfig() has a default for all but where to listen", async () => 
     proxyHeader: "X-Forwarded-For",
     dyndns2: undefined,
     status: undefined,
+    withdrawal: undefined,
     clientFiles: undefined,
     hooks: undefined,
     log: "text",
@@ -1022,6 +1024,56 @@ Deno.test("loadConfig() reads where dyndns2 is spoken", async () => {
     const [line, ...more] = await faultsOf(`http = "8080"\ndyndns2 = ${value}`);
     assertEquals(more, []);
     assertMatch(line!, new RegExp(`: line 2: dyndns2: .*${said.source}`));
+  }
+});
+
+Deno.test("loadConfig() reads after which silence hosts lose their addresses", async () => {
+  const HOUR = 3_600_000, DAY = 24 * HOUR;
+  const ofClients = '"1" = { host = "a.dyn.example", withdraw_after = "2h" }\n' +
+    '"2" = { host = "b.dyn.example", withdraw_after = "never", families = ["ipv4"] }\n' +
+    '"3" = { host = "c.dyn.example", withdraw_after = "8w", ' +
+    'prefix = { length = 64, hosts = { "d.dyn.example" = "::1" } } }\n"4" = "e.dyn.example"';
+  const table: [settings: string, after: number, ofClients: boolean, least: number][] = [
+    ['withdraw_after = "30d"', 30 * DAY, false, 30 * DAY],
+    ['withdraw_after = "1h"', HOUR, true, HOUR],
+    ["", Infinity, true, 2 * HOUR],
+  ];
+  for (const [settings, after, isOfClients, least] of table) {
+    const text = `http = "1"\n${settings}\n[clients]\n${isOfClients ? ofClients : ""}`;
+    assertEquals([settings, (await load(text)).withdrawal], [settings, { after, least }]);
+  }
+  for (const settings of ["", 'withdraw_after = "never"']) {
+    assertEquals((await load(`http = "1"\n${settings}`)).withdrawal, undefined);
+  }
+  const { clients } = await load(withClients(ofClients));
+  assertEquals(
+    [...clients.all()].map(({ name, family, withdrawAfter }) => [name[0], family, withdrawAfter]),
+    [
+      ["a", undefined, 2 * HOUR],
+      ["b", 4, Infinity],
+      ["c", undefined, 56 * DAY],
+      ["d", 6, 56 * DAY],
+      ["e", undefined, undefined],
+    ],
+  );
+  assertEquals(clients.hosts().some((host) => "withdrawAfter" in host), false);
+  const faults: [value: string, said: RegExp][] = [
+    ["30", /expected a length of time like .*, or "never", got a number/],
+    ["false", /or "never", got false/],
+    ['"30"', /or "never", got another string/],
+    ['"0d"', /got another string/],
+    ['"59m"', /it would take addresses away between two calls: expected 1h or more/],
+  ];
+  for (const [value, said] of faults) {
+    const places: [text: string, place: string][] = [
+      [`http = "1"\nwithdraw_after = ${value}`, "line 2: "],
+      [withClients(`"1" = { host = "a.dyn.example", withdraw_after = ${value} }`), "clients: "],
+    ];
+    for (const [text, place] of places) {
+      const [line, ...more] = await faultsOf(text);
+      assertEquals(more, []);
+      assertMatch(line!, new RegExp(`${place}withdraw_after: .*${said.source}$`));
+    }
   }
 });
 

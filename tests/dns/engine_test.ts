@@ -471,6 +471,35 @@ test("the log tells the old and the new address, and which are not public", asyn
   ]);
 });
 
+test("the log says why a record is changed that nobody asked for, until somebody does", async (time) => {
+  const world = new World(time);
+  await world.set(A, "192.0.2.1");
+  const noted = { ...change(A, undefined), note: "no call for 2 days" };
+  const [first, second] = [world.updater.set([noted]), world.ask(A, "192.0.2.2")];
+  await time.pass(100);
+  // They hear what is true of the newest.
+  assertEquals([await first, second.result], [["OK"], "OK"]);
+  const again = world.updater.set([noted]);
+  await time.pass(100);
+  assertEquals(await again, ["OK"]);
+  assertEquals(world.lines.slice(1), [
+    "info: a.dyn.example A 192.0.2.1 -> 192.0.2.2",
+    "info: a.dyn.example A 192.0.2.2 -> none (no call for 2 days)",
+  ]);
+});
+
+test("a record that is not there has no TTL that could be another", async (time) => {
+  const world = new World(time, { recheck: 1000 });
+  await world.set(A, "192.0.2.1");
+  await world.set(A, undefined);
+  const { length } = world.server.sent("set");
+  for (const pause of [0, 2000]) {
+    await time.pass(pause);
+    assertEquals(await world.set(A, undefined, 60), "UPTODATE");
+  }
+  assertEquals(world.server.sent("set").length, length);
+});
+
 test("the log gets 50 lines a second when changes fail", async (time) => {
   const world = new World(time);
   world.server.isReachable = false;
