@@ -20,7 +20,7 @@ Deno.test("of a host its last call, last change and last fault are known", () =>
   calls.failed(A, "A could not be set to 192.0.2.2: refused");
   calls.failed(B, "AAAA could not be set to ::2: refused");
   const fault = { at: 3000, reason: "A could not be set to 192.0.2.2: refused" };
-  assertEquals(calls.of(A), {
+  assertEquals<unknown>(calls.of(A), {
     calledAt: 3000,
     from: "192.0.2.2",
     answer: "FAIL",

@@ -67,6 +67,7 @@ function configOf(changes: Partial<Config> = {}): Config {
     clientFiles: undefined,
     hooks: undefined,
     log: "text",
+    withdrawal: undefined,
     dyndns2: undefined,
     status: undefined,
     ttlOf: () => 30,
