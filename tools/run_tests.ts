@@ -47,9 +47,6 @@ const ALONE: Record<string, string> = {
   "tests/python/conf_test.ts": "compares short times",
 };
 
-/** Takes longest of those that run together, and so is begun first. */
-const LONGEST = "tests/hooks/hooks_test.ts";
-
 /** Files at a time: they wait more than they work. */
 const JOBS = "3";
 
@@ -77,7 +74,7 @@ const onlyExecutable = ON_EXECUTABLE_ALONE.map(fileOf);
 const coverage = ["--coverage=coverage", "--coverage-raw-data-only"];
 const ignored = [...onlyExecutable, ...Object.keys(ALONE)];
 const sourceAlone = Object.keys(ALONE).filter((file) => !onlyExecutable.includes(file));
-let code = await together([...coverage, "--clean", `--ignore=${ignored}`, LONGEST, "tests"]) ||
+let code = await together([...coverage, "--clean", `--ignore=${ignored}`]) ||
   await alone([...coverage, ...sourceAlone]) ||
   // deno.json has the thresholds.
   await deno(["coverage", "--quiet", "--include=/lib/", "coverage"], env);
