@@ -15,7 +15,13 @@ import { Lane } from "./lane.ts";
 import { type MessageKind, MessageLimit } from "./message_limit.ts";
 import { type Answer, isAnswer, type Nsupdate, parentOf } from "./nsupdate.ts";
 import { Pace } from "./pace.ts";
-import { areReady, heldOf, partFromOtherZones, putTogether } from "./together.ts";
+import {
+  areReady,
+  heldOf,
+  partFromOthers,
+  partFromOtherZones,
+  putTogether,
+} from "./together.ts";
 import { type Item, type Part, partsOf, UNKNOWN_SHARE, ZoneQueue } from "./zone_queue.ts";
 
 export type { Result };
@@ -342,6 +348,7 @@ export class Updater {
 
   #queueAsk(record: HostRecord): void {
     record.isBusy = true;
+    record.pending!.isReady = false;
     const queue = this.#queueOf(record);
     if (queue?.isConfigured || queue?.isSilent(this.#options.now())) {
       return this.#join(queue, "ask", record);
@@ -578,8 +585,11 @@ export class Updater {
     let queue: ZoneQueue | undefined;
     let end: (() => void) | undefined;
     let sentAt = now();
-    // What is silent keeps nobody else from being found.
-    let timer = setTimeout(release, this.#pace.silence);
+    // What is silent keeps nobody else from being found, or set.
+    let timer = setTimeout(() => {
+      release();
+      for (const held of partFromOthers(record)) this.#attend(held);
+    }, this.#pace.silence);
     const onZone = (zone: string) => {
       clearTimeout(timer);
       queue = this.#foundZone(record, zone);
