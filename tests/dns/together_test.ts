@@ -335,10 +335,18 @@ Deno.test("households that are changed at once have one UPDATE each, or one toge
 Deno.test("a household that is too big for one UPDATE goes in several", async () => {
   await withWorld(async ({ time, server, set, sets }) => {
     server.distance = 5;
-    const setting = set(household(Array.from({ length: 700 }, (_, i) => `h${i}.${ZONE}`), 1), true);
-    await time.pass(20_000);
-    assertEquals(new Set(await setting), new Set(["OK"]));
-    assertEquals(sets().toSorted(), [202, 500]);
+    const table: [hosts: number, sets: number[]][] = [
+      [498, [500]],
+      [700, [202, 500]],
+      [4998, Array(10).fill(500)],
+    ];
+    for (const [i, [hosts, expected]] of table.entries()) {
+      const names = Array.from({ length: hosts }, (_, i) => `h${i}.${ZONE}`);
+      const setting = set(household(names, i + 1), true);
+      await time.pass(200_000);
+      assertEquals(new Set(await setting), new Set(["OK"]));
+      assertEquals(sets().toSorted((a, b) => a - b), expected);
+    }
   }, { zones: configured });
 });
 
