@@ -56,11 +56,20 @@ export class MessageLimit {
     return octets <= SMALL_OCTETS ? 0 : this.#pauseOfBig();
   }
 
-  /** Whether these are more than any message takes. */
-  isTooMuch(kind: MessageKind, records: readonly Sized[]): boolean {
-    let octets = 0;
-    for (const record of records) octets += mostOctets(kind, record);
-    return records.length > MAX_RECORDS || octets > MAX_OCTETS;
+  /** In order, as many at a time as any message takes. */
+  *slices<T extends Sized>(kind: MessageKind, records: readonly T[]): Generator<T[]> {
+    let slice: T[] = [], octets = 0;
+    for (const record of records) {
+      const more = mostOctets(kind, record);
+      if (slice.length === MAX_RECORDS || octets + more > MAX_OCTETS) {
+        yield slice;
+        slice = [];
+        octets = 0;
+      }
+      slice.push(record);
+      octets += more;
+    }
+    yield slice;
   }
 
   /** Begins a message, which takes at least the first that it gets. */

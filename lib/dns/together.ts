@@ -42,21 +42,33 @@ function groupByZone(records: readonly HostRecord[], zoneOf: ZoneOf) {
  * @returns those that were held, and may be no more
  */
 export function partFromOtherZones(record: HostRecord, zoneOf: ZoneOf): HostRecord[] {
-  const together = record.pending?.together;
-  if (together === undefined) return [];
-  const all = [...together].filter(({ pending }) => pending?.together === together);
-  const others = all.filter(({ name }) => name !== record.name);
-  if (others.every((other) => (zoneOf(other) ?? record.zone) === record.zone)) return [];
-  const own = all.filter(({ name }) => name === record.name);
+  const isNear = (other: HostRecord) => (zoneOf(other) ?? record.zone) === record.zone;
+  return othersOf(record).every(isNear) ? [] : partFromOthers(record);
+}
+
+/** Likewise, those of all other names. */
+export function partFromOthers(record: HostRecord): HostRecord[] {
+  if (othersOf(record).length === 0) return [];
+  const { together } = record.pending!;
+  const own = waitingOf(together).filter(({ name }) => name === record.name);
   const left = own.length < 2 ? undefined : new Set(own);
   for (const { pending } of own) pending!.together = left;
   return [...heldOf(together), ...heldOf(left)];
 }
 
+/** Those of other names that it is to be set with. */
+function othersOf({ name, pending }: HostRecord): HostRecord[] {
+  return waitingOf(pending?.together).filter((other) => other.name !== name);
+}
+
+/** Those of these that have not been set, or parted from the others. */
+function waitingOf(together: ReadonlySet<HostRecord> | undefined): HostRecord[] {
+  return [...together ?? []].filter(({ pending }) => pending?.together === together);
+}
+
 /** Those that wait for others of these. */
 export function heldOf(together: ReadonlySet<HostRecord> | undefined): HostRecord[] {
-  if (together === undefined) return [];
-  return [...together].filter((record) => record.isHeld && record.pending!.together === together);
+  return waitingOf(together).filter(({ isHeld }) => isHeld);
 }
 
 /** Whether none of these has to be waited for. */

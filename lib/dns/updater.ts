@@ -15,7 +15,7 @@ import { Lane } from "./lane.ts";
 import { type MessageKind, MessageLimit } from "./message_limit.ts";
 import { type Answer, isAnswer, type Nsupdate, parentOf } from "./nsupdate.ts";
 import { Pace } from "./pace.ts";
-import { areReady, heldOf, partFromOtherZones, putTogether } from "./together.ts";
+import { areReady, heldOf, partFromOthers, partFromOtherZones, putTogether } from "./together.ts";
 import { type Item, type Part, partsOf, UNKNOWN_SHARE, ZoneQueue } from "./zone_queue.ts";
 
 export type { Result };
@@ -123,7 +123,9 @@ export class Updater {
   ): readonly Result[] | Promise<readonly Result[]> {
     const wanted: HostRecord[] = [];
     const results = changes.map((change) => this.#set(change, wanted));
-    if (wanted.length > 1) putTogether(wanted, belongTogether ? this.#zoneOf : undefined);
+    if (belongTogether) {
+      for (const some of this.#messages.slices("set", wanted)) putTogether(some, this.#zoneOf);
+    } else if (wanted.length > 1) putTogether(wanted);
     for (const record of wanted) this.#attend(record);
     const areKnown = results.every((result) => typeof result === "string");
     return areKnown ? results as Result[] : Promise.all(results);
@@ -350,6 +352,7 @@ export class Updater {
 
   #queueAsk(record: HostRecord): void {
     record.isBusy = true;
+    record.pending!.isReady = false;
     const queue = this.#queueOf(record);
     if (queue?.isConfigured || queue?.isSilent(this.#options.now())) {
       return this.#join(queue, "ask", record);
@@ -385,13 +388,14 @@ export class Updater {
       return;
     }
     const { together } = record.pending!;
+    let all = [record];
     if (together !== undefined) {
       record.pending!.isReady = true;
       if (!areReady(together) || this.#askAgain(together)) return;
+      all = heldOf(together);
     }
-    record.isBusy = true;
-    this.#enqueueSet(record);
-    this.#attendHeld(together);
+    for (const each of all) each.isBusy = true;
+    for (const each of all) this.#enqueueSet(each);
   }
 
   /** Whether they are asked once more, which finds their zone, as they waited long since they were. */
@@ -491,11 +495,10 @@ export class Updater {
   #groupOf(record: HostRecord, waiting: ReadonlySet<HostRecord>): HostRecord[] {
     const together = record.pending!.together;
     if (together === undefined) return [record];
-    const group = [...together].filter((each) =>
+    return [...together].filter((each) =>
       waiting.has(each) && each.pending!.together === together && this.#isStill(each, "set") &&
       each.pending!.commands === undefined
     );
-    return this.#messages.isTooMuch("set", group) ? [record] : group;
   }
 
   /** Whether this is what the record needs; while it waited, its address may have become another. */
@@ -593,8 +596,11 @@ export class Updater {
     let queue: ZoneQueue | undefined;
     let end: (() => void) | undefined;
     let sentAt = now();
-    // What is silent keeps nobody else from being found.
-    let timer = setTimeout(release, this.#pace.silence);
+    // What is silent keeps nobody else from being found, or set.
+    let timer = setTimeout(() => {
+      release();
+      for (const held of partFromOthers(record)) this.#attend(held);
+    }, this.#pace.silence);
     const onZone = (zone: string) => {
       clearTimeout(timer);
       queue = this.#foundZone(record, zone);

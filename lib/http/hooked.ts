@@ -26,6 +26,9 @@ interface BuiltIn {
   updater: Pick<Updater, "set">;
 }
 
+/** Calls of a hook for one request: of a household's, there may be more than may wait. */
+const AT_ONCE = 32;
+
 /** @returns what answers a GET request, asking each hook that there is */
 export function createHooked(
   { hooks, ttlOf, isKnown }: HookedOptions,
@@ -78,10 +81,12 @@ export function createHooked(
     const asked = new Map<Change, readonly string[] | undefined>();
     // While lines are awaited, what was known may change.
     for (let open; (open = changes.filter(needsLines)).length > 0;) {
-      await Promise.all(open.map(async (change) => {
-        const { name, address } = change;
-        asked.set(change, await hooks.nsupdateCommands(name, address!.text, headers, key));
-      }));
+      await Promise.all(
+        open.slice(0, AT_ONCE).map(async (change) => {
+          const { name, address } = change;
+          asked.set(change, await hooks.nsupdateCommands(name, address!.text, headers, key));
+        }),
+      );
     }
     return changes.map((change) =>
       asked.has(change) ? { ...change, commands: asked.get(change) } : change

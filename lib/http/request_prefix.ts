@@ -95,6 +95,10 @@ function namedPrefix(query: string, length: number): Network | undefined | strin
     }
     found = prefix;
   }
+  // What a router without one may say, and no network's.
+  if (found?.address.parts.every((part) => part === 0)) {
+    return `prefix ${prefixText(found)} refused (unspecified)`;
+  }
   if (found === undefined || found.bits <= length) return found;
   return `prefix ${prefixText(found)} refused (longer than the client's ${length} bits)`;
 }

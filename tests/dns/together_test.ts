@@ -273,15 +273,37 @@ Deno.test("who is in no zone, or in a silent one, does not take its household al
         const name = silent.startsWith("nas.") ? silent : `nas.${silent}`;
         const setting = set(household([name], 2), true);
         await time.pass(100);
-        // Whose zone is not known may be in theirs, and is waited for.
+        // Whose zone is not known may be in theirs, and is waited for, but not for long.
         const early = zoneFirst.includes(silent) ? "192.0.2.2" : "192.0.2.1";
         assertEquals([silent, server.lookUp(HOST)], [silent, early]);
+        await time.pass(500);
+        assertEquals([silent, server.lookUp(HOST)], [silent, "192.0.2.2"]);
         await time.pass(60_000);
         assertEquals([silent, await setting], [silent, ["OK", "OK", "FAIL"]]);
         assertEquals([silent, server.lookUp(HOST)], [silent, "192.0.2.2"]);
       }, { zones });
     }
   }
+});
+
+Deno.test("a household waits for the interval of each, and for no silent one", async () => {
+  await withWorld(async ({ time, server, set, sets }) => {
+    const names = [`nas.${ZONE}`, `cam.${ZONE}`];
+    await set(household(names, 1), true);
+    await time.pass(10_000);
+    await set([change(names[0]!, "2001:db8:99::1")]);
+    await time.pass(2000);
+    const silent = "new.silent.example";
+    server.silent.add(silent);
+    const setting = set(household([...names, silent], 2), true);
+    sets();
+    await time.pass(2900);
+    assertEquals(sets(), []);
+    await time.pass(1000);
+    assertEquals(sets(), [4]);
+    await time.pass(10_000);
+    assertEquals(await setting, ["OK", "OK", "OK", "OK", "FAIL"]);
+  }, { minInterval: 5000 });
 });
 
 Deno.test("households that are changed at once have one UPDATE each, or one together", async () => {
@@ -313,10 +335,18 @@ Deno.test("households that are changed at once have one UPDATE each, or one toge
 Deno.test("a household that is too big for one UPDATE goes in several", async () => {
   await withWorld(async ({ time, server, set, sets }) => {
     server.distance = 5;
-    const setting = set(household(Array.from({ length: 700 }, (_, i) => `h${i}.${ZONE}`), 1), true);
-    await time.pass(20_000);
-    assertEquals(new Set(await setting), new Set(["OK"]));
-    assertEquals(sets().toSorted(), [202, 500]);
+    const table: [hosts: number, sets: number[]][] = [
+      [498, [500]],
+      [700, [202, 500]],
+      [4998, Array(10).fill(500)],
+    ];
+    for (const [i, [hosts, expected]] of table.entries()) {
+      const names = Array.from({ length: hosts }, (_, i) => `h${i}.${ZONE}`);
+      const setting = set(household(names, i + 1), true);
+      await time.pass(200_000);
+      assertEquals(new Set(await setting), new Set(["OK"]));
+      assertEquals(sets().toSorted((a, b) => a - b), expected);
+    }
   }, { zones: configured });
 });
 

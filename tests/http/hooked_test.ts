@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseAddress, parseNetwork } from "../../lib/address.ts";
 import type { Change } from "../../lib/change.ts";
 import { Clients, digest } from "../../lib/clients.ts";
@@ -175,6 +175,25 @@ Deno.test("nsupdateCommands is asked for hosts behind the client's router, too",
     "a.dyn.example 30 2001:db8::7 add a.dyn.example 2001:db8::7",
     "b.dyn.example 77 2001:db8::b add b.dyn.example 2001:db8::b",
   ]);
+});
+
+Deno.test("nsupdateCommands is asked for many hosts, a few at a time", async () => {
+  const hosts = Array.from({ length: 1000 }, (_, i) => parseHostname(`h${i}.dyn.example`));
+  let waiting = 0, most = 0;
+  const { answer, updates } = setup({
+    own: {
+      getHost: () => Promise.resolve(hosts),
+      nsupdateCommands: async (host) => {
+        most = Math.max(most, ++waiting);
+        await Promise.resolve();
+        waiting--;
+        return [`add ${host}`];
+      },
+    },
+  });
+  assertEquals(await answer("/any"), "200 OK");
+  assertEquals(updates, hosts.map((host) => `${host} 77 203.0.113.7 add ${host}`));
+  assert(most > 1 && most <= 32, `${most} at a time`);
 });
 
 Deno.test("what is no longer so when other lines have come needs lines, too", async () => {

@@ -88,6 +88,8 @@ Deno.test("prefixedRecords() takes every form of a prefix, and nothing else", ()
     ["2001:db8::1/128", "bad: prefix 2001:db8::1/128 refused (longer than the client's 64 bits)"],
     ["fe80::/64", "bad: address fe80::1a2b:3c4d:5e6f:7890 refused (link-local)"],
     ["ff02::/64", "bad: address ff02::1a2b:3c4d:5e6f:7890 refused (multicast)"],
+    ["::/64", "bad: prefix ::/64 refused (unspecified)"],
+    ["::1/56", "bad: prefix ::/56 refused (unspecified)"],
     ...[
       "2001:db8::/0",
       "2001:db8::/129",
