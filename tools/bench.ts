@@ -19,7 +19,7 @@ import {
 } from "./bench/server.ts";
 import { get, type Load, UNCHANGED, unchanged, update } from "./bench/wrk.ts";
 import { stdFlags } from "./deno.ts";
-import { type Named, output, startNamed } from "./named.ts";
+import { freePort, type Named, output, startNamed } from "./named.ts";
 import { RUN_FLAGS } from "./run_flags.ts";
 import { BENCH_PROGRAMS, ensurePrograms, findProgram, SetupError } from "./setup.ts";
 
@@ -276,6 +276,19 @@ const benches = {
       const [ratio, detail] = compare(pairs, "perSecond");
       report(`${kind} a second with a getHost, of those without`, ratio, "0.5", detail);
     }
+    for (const server of [sftdyn, without]) await server.stop();
+  },
+
+  /** What it costs to remember who has called. */
+  async status(named: Named, flags: string[]) {
+    const without = await startSftdyn(named, flags, clientLines(HOSTS), AS_PROXY);
+    const settings = `status = "127.0.0.1:${freePort()}"\n${AS_PROXY}`;
+    const sftdyn = await startSftdyn(named, flags, clientLines(HOSTS), settings);
+    for (const server of [sftdyn, without]) await meetAll(server);
+    const load = (server: Server) => unchanged(server, 32, HOSTS);
+    const pairs = await inTurns(() => load(sftdyn), () => load(without));
+    const [ratio, detail] = compare(pairs, "perSecond");
+    report("unchanged hosts a second with status, of those without", ratio, "0.9", detail);
     for (const server of [sftdyn, without]) await server.stop();
   },
 
