@@ -3,6 +3,7 @@ import { Calls } from "../../lib/calls.ts";
 import { parseHostname } from "../../lib/hostname.ts";
 import { atOnce } from "../../lib/slices.ts";
 import { hostReports } from "../../lib/status/report.ts";
+import { host } from "./sample.ts";
 
 const name = (label: string) => parseHostname(`${label}.dyn.example`);
 
@@ -19,39 +20,25 @@ Deno.test("hosts are in the order of their last call, before them those that hav
     names: ["z", "a", "y", "a"].map(name),
     addressOf: (own: string, type: string) => own === name("b") ? `${type} of b` : undefined,
   };
-  const nothing = {
-    a: null,
-    aaaa: null,
-    last_call: null,
-    from: null,
-    answer: null,
-    last_change: null,
-    last_fault: null,
-    fault: null,
-  };
   const { hosts, leftOut } = atOnce(hostReports(options));
   assertEquals([...hosts, leftOut], [
-    { ...nothing, host: name("y") },
-    { ...nothing, host: name("z") },
-    {
-      ...nothing,
-      host: name("a"),
+    host(name("y")),
+    host(name("z")),
+    host(name("a"), {
       last_call: "2026-11-05T00:00:00.003Z",
       from: "192.0.2.2",
       answer: "UPTODATE",
       last_fault: "2026-11-05T00:00:00.004Z",
       fault: "why",
-    },
-    {
-      ...nothing,
-      host: name("b"),
+    }),
+    host(name("b"), {
       a: "A of b",
       aaaa: "AAAA of b",
       last_call: "2026-11-05T00:00:00.005Z",
       from: "192.0.2.3",
       answer: "FAIL",
       last_change: "2026-11-05T00:00:00.002Z",
-    },
+    }),
     0,
   ]);
   const some = atOnce(hostReports({ ...options, most: 3 }));
