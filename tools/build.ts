@@ -19,9 +19,13 @@ const SOURCES = ["main.ts", "lib", "deno.json", "deno.lock", "tools/npm_std"];
 const BUILD_INFO = "dist/build.json";
 /**
  * Each is one file in the executable: to load a hundred takes longer, and more memory.
- * The worker, loaded when there are hooks, lies where the one file of main.ts looks for it.
+ * The worker, loaded when there are hooks, and `why` lie where the one file of main.ts looks for them.
  */
-const BUNDLES = { "main.ts": "main.js", "lib/hooks/worker.ts": "worker.ts" } as const;
+const BUNDLES = {
+  "main.ts": "main.js",
+  "lib/hooks/worker.ts": "worker.ts",
+  "lib/why/why.ts": "why.ts",
+} as const;
 
 async function main(args: string[]): Promise<number> {
   const [option, target, ...rest] = args;
@@ -138,6 +142,7 @@ export async function compile(
     ...(isTest ? [] : ["--exclude-unused-npm"]),
     `--include=${BUILD_INFO}`,
     `--include=${BUNDLES["lib/hooks/worker.ts"]}`,
+    `--include=${BUNDLES["lib/why/why.ts"]}`,
     ...(target === undefined ? [] : [`--target=${target}`]),
     `--output=${output}`,
     entry,
