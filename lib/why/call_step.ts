@@ -2,7 +2,7 @@
 
 import type { Config } from "../config/config.ts";
 import type { Hostname } from "../hostname.ts";
-import { AskError, type askReport } from "../status/ask.ts";
+import { AskError, askReport } from "../status/ask.ts";
 import type { HostReport } from "../status/report.ts";
 import { A_DAY, ageText, silenceOf, utcText } from "../status/silence.ts";
 import type { Links } from "./links.ts";
