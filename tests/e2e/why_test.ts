@@ -16,7 +16,13 @@ if (!canUnshare) {
 }
 
 const PRIMARY = "127.0.0.1", SECONDARY = "127.0.0.2", ABOVE = "127.0.0.3", RESOLVER = "127.0.0.4";
+/** On that machine, nothing leads there. */
+const FAR = "2001:db8::2";
 const HOST = "host.dyn.example", KEY = "0123456789abcdef", KEY_ID = "9f9f5111";
+
+/** Three kinds of names, updated together. */
+const HOSTS = [HOST, "*.wild.dyn.example", "dyn.example"];
+const MISSING = "host.missing.example";
 
 const SECRET = btoa("0123456789abcdef0123456789abcdef");
 const keyText = (name: string, secret = SECRET) =>
@@ -28,6 +34,7 @@ const ZONE = `${SOA}@ IN NS ns1
 @ IN NS ns2
 ns1 IN A ${PRIMARY}
 ns2 IN A ${SECONDARY}
+ns2 IN AAAA ${FAR}
 `;
 const ROOT = `${SOA}@ IN NS ns.above.
 ns.above. IN A ${ABOVE}
@@ -52,6 +59,16 @@ options {
   dnssec-validation no;
   notify no;
   ${text}`;
+}
+
+function secondaryConf(folder: string): string {
+  return namedConf(
+    folder,
+    "secondary",
+    SECONDARY,
+    `listen-on { ${SECONDARY}; }; recursion no; };
+zone "dyn.example" { type secondary; primaries { ${PRIMARY}; }; file "copy.zone"; };\n`,
+  );
 }
 
 class World {
@@ -81,20 +98,23 @@ class World {
     await world.write("rndc.key", keyText("rndc"));
     const program = await copyProgram("named", folder);
     const confs = {
-      primary: namedConf(folder, "primary", PRIMARY, `listen-on { ${PRIMARY}; }; recursion no; };
+      primary: namedConf(
+        folder,
+        "primary",
+        PRIMARY,
+        `listen-on { ${PRIMARY}; }; recursion no; };
 ${keyText("sftdyn")}
 zone "dyn.example" {
   type primary; file "dyn.zone"; allow-transfer { any; };
   update-policy { grant sftdyn zonesub ANY; };
-};\n`),
-      secondary: namedConf(
-        folder,
-        "secondary",
-        SECONDARY,
-        `listen-on { ${SECONDARY}; }; recursion no; };
-zone "dyn.example" { type secondary; primaries { ${PRIMARY}; }; file "copy.zone"; };\n`,
+};\n`,
       ),
-      above: namedConf(folder, "above", ABOVE, `listen-on { ${ABOVE}; ${RESOLVER}; }; };
+      secondary: secondaryConf(folder),
+      above: namedConf(
+        folder,
+        "above",
+        ABOVE,
+        `listen-on { ${ABOVE}; ${RESOLVER}; }; };
 view "above" {
   match-destinations { ${ABOVE}; };
   recursion no;
@@ -105,7 +125,8 @@ view "resolver" {
   recursion yes;
   max-cache-ttl 0; max-ncache-ttl 0;
   zone "." { type hint; file "hints"; };
-};\n`),
+};\n`,
+      ),
     };
     await world.write("hints", `. 60 IN NS ns.above.\nns.above. 60 IN A ${ABOVE}\n`);
     for (const [name, text] of Object.entries(confs)) {
@@ -116,11 +137,23 @@ view "resolver" {
         new ServerProcess(world.#inside([program, ...args]), / running\n/),
       );
     }
+    const config = (key: string, host: string) =>
+      `nameserver = "${PRIMARY}"\nnskeyfile = "${key}"\n[clients]\n"${KEY}" = ${host}\n`;
     await world.write(
       "sftdyn.toml",
-      `http = "8080"\nstatus = "127.0.0.1:9053"\nnameserver = "${PRIMARY}"\nnskeyfile = "key"
-[clients]\n"${KEY}" = "${HOST}"\n`,
+      `http = "8080"\nstatus = "127.0.0.1:9053"\n${config("key", JSON.stringify(HOSTS))}`,
     );
+    await world.write("wrong.toml", `http = "8080"\n${config("wrong", `"${HOST}"`)}`);
+    await world.write(
+      "limits.toml",
+      `http = "8080"\nstatus = "127.0.0.1:9054"\n${
+        config(
+          "key",
+          `{ host = "${HOST}", ttl = 300, networks = ["192.0.2.0/24"], families = ["ipv4"] }`,
+        )
+      }`,
+    );
+    await world.write("missing.toml", `http = "8080"\n${config("key", `"${MISSING}"`)}`);
     return world;
   }
 
@@ -193,37 +226,175 @@ view "resolver" {
 Deno.test("why finds what is broken", { ignore: !canUnshare }, async (t) => {
   const world = await World.make();
   const { folder } = world;
+  // After a failure, the next would fail too.
+  const step = async (name: string, body: () => Promise<void>) => {
+    assert(await t.step(name, body), name);
+  };
   const server = (name: string) => world.servers.get(name)!;
+  const secondaryIs = async (zone: string) => {
+    const text = secondaryConf(folder).replace(/zone .*/, "") + zone;
+    await world.write("secondary.conf", text);
+    await world.rndc(SECONDARY, "reconfig");
+  };
+  const transfer = async () => {
+    await world.rndc(SECONDARY, "retransfer", "dyn.example");
+    await world.untilAt(SECONDARY, HOST, "A", PRIMARY);
+  };
   try {
     await Promise.all([...world.servers.values()].map((each) => each.start()));
     const sftdyn = await world.start();
 
-    await t.step("nobody has called yet", async () => {
-      const lines = await world.broken(/: host\.dyn\.example has neither A nor AAAA: no client has/);
+    await step("nobody has called yet", async () => {
+      const lines = await world.broken(
+        /: host\.dyn\.example has neither A nor AAAA: no client has/,
+      );
       assertMatch(lines[1]!, /^note: last call: none since sftdyn started, 20/);
     });
 
-    await t.step("all is well", async () => {
+    await step("all is well", async () => {
       const { stdout } = await world.run("curl", "-sS", `http://${PRIMARY}:8080/${KEY}`);
       assertEquals(stdout, "OK");
-      await world.rndc(SECONDARY, "refresh", "dyn.example");
-      await world.untilAt(SECONDARY, HOST, "A", PRIMARY);
-      const { code, lines } = await world.why(HOST);
-      assertEquals(code, 0, lines.join("\n"));
-      console.log(lines.join("\n"));
+      await transfer();
       const text = `A ${PRIMARY}, no AAAA`;
-      assertMatch(lines[1]!, /^ok: last call: .* ago, 20.* UTC, from 127\.0\.0\.1: OK$/);
-      assertEquals(lines.toSpliced(1, 1), [
-        `ok: client: ${folder}/sftdyn.toml: line 6: key ${KEY_ID}`,
-        `ok: ${HOST}: zone dyn.example, A and AAAA can be set`,
-        `ok: nameserver ${PRIMARY}:53: ${HOST} has ${text}; serial 2`,
-        `ok: nameserver ns1.dyn.example (${PRIMARY}): ${text}; serial 2`,
-        `ok: nameserver ns2.dyn.example (${SECONDARY}): ${text}; serial 2`,
-        "ok: delegation: zone example, as ns.above says it: ns1.dyn.example, ns2.dyn.example",
-        "note: ttl: resolvers may go on with an older address for 30 seconds, and for " +
-        "60 seconds that there was none",
-        "no link is broken",
-      ]);
+      for (const host of HOSTS) {
+        const { code, lines } = await world.why(host);
+        assertEquals(code, 0, lines.join("\n"));
+        assertMatch(lines[1]!, /^ok: last call: .* ago, 20.* UTC, from 127\.0\.0\.1: OK$/);
+        assertEquals(lines.toSpliced(1, 1).map((line) => line.replace(/serial \d+/, "serial N")), [
+          `ok: client: ${folder}/sftdyn.toml: line 6: key ${KEY_ID}`,
+          `ok: ${host}: zone dyn.example, A and AAAA can be set`,
+          `ok: nameserver ${PRIMARY}:53: ${host} has ${text}; serial N`,
+          `ok: nameserver ns1.dyn.example (${PRIMARY}): ${text}; serial N`,
+          `ok: nameserver ns2.dyn.example (${SECONDARY}): ${text}; serial N`,
+          `note: nameserver ns2.dyn.example (${FAR}): not asked: this machine has no way to it ` +
+          "(Network is unreachable (os error 101))",
+          "ok: delegation: zone example, as ns.above says it: ns1.dyn.example, ns2.dyn.example",
+          "note: ttl: resolvers may go on with an older address for 30 seconds, and for " +
+          "60 seconds that there was none",
+          "no link is broken",
+        ]);
+      }
+    });
+
+    await step("no client has the host", async () => {
+      await world.broken(
+        /: client: no client has hots\.dyn\.example; did you mean host\.dyn\.example\?$/,
+        "hots.dyn.example",
+      );
+    });
+
+    await step("the client's limits are told, and another TTL", async () => {
+      const { code, lines } = await world.why(HOST, "limits.toml");
+      assertEquals(code, 0, lines.join("\n"));
+      assertMatch(lines[0]!, /: key 9f9f5111: only from 192\.0\.2\.0\/24; only IPv4$/);
+      assertMatch(lines[1]!, /^warning: last call: not known: nobody listens on 127\.0\.0\.1:9054/);
+      assertEquals(lines[2], `ok: ${HOST}: zone dyn.example, A can be set`);
+      assertMatch(lines.at(-2)!, /for 30 seconds \(sftdyn sets 300 at the next change\)/);
+    });
+
+    await step("the key is wrong", async () => {
+      const lines = await world.broken(/nameserver 127\.0\.0\.1:53: .*BADSIG/, HOST, "wrong.toml");
+      assertEquals(lines[1], "note: last call: not known: status is not configured");
+      assertMatch(lines.at(-3)!, /^ok: delegation: /);
+    });
+
+    await step("the nameserver has no such zone", async () => {
+      const broken = /host\.missing\.example: nameserver 127\.0\.0\.1:53: .*not authoritative/;
+      await world.broken(broken, MISSING, "missing.toml");
+    });
+
+    await step("somebody else has changed the record", async () => {
+      await world.update(`update delete ${HOST} A`, `update add ${HOST} 30 A 192.0.2.1`);
+      await world.broken(
+        / has A 192\.0\.2\.1, no AAAA, but sftdyn has left it with A 127\.0\.0\.1/,
+      );
+    });
+
+    await step("a secondary is behind", async () => {
+      const broken =
+        /: nameserver ns2\.dyn\.example \(127\.0\.0\.2\): A 127\.0\.0\.1, no AAAA, not A 192\.0\.2\.1, no AAAA: its serial \d+ is older than \d+: see/;
+      await world.broken(broken, HOST, "limits.toml");
+      const { code, lines } = await world.why("dyn.example");
+      assertEquals(code, 0, lines.join("\n"));
+      assertMatch(
+        lines.join("\n"),
+        /^warning: nameserver ns2.*as it should, but its serial \d+ is /m,
+      );
+      await world.update(`update delete ${HOST} A`, `update add ${HOST} 30 A ${PRIMARY}`);
+    });
+
+    await step("a secondary has another zone of that name", async () => {
+      await world.write("other.zone", ZONE.replace(" 1 3600", " 9 3600"));
+      await secondaryIs('zone "dyn.example" { type primary; file "other.zone"; };');
+      await world.broken(
+        /ns2\.dyn\.example .*: neither A nor AAAA, not A 127.*: its serial is 9: it has another zone/,
+      );
+    });
+
+    await step("a secondary is lame", async () => {
+      await secondaryIs("");
+      await world.broken(
+        /ns2\.dyn\.example \(127\.0\.0\.2\): lame: it answers REFUSED for dyn\.example/,
+      );
+    });
+
+    await step("a secondary is down", async () => {
+      await server("secondary").killed();
+      await world.broken(
+        /ns2\.dyn\.example \(127\.0\.0\.2\): it does not answer over TCP: connection refused/,
+      );
+      await world.write("secondary.conf", secondaryConf(folder));
+      await server("secondary").start();
+      await transfer();
+    });
+
+    const delegations: [string, string, RegExp][] = [
+      [
+        "names other nameservers",
+        DELEGATION.replace(/dyn IN NS ns2.*/, "dyn IN NS ns3.dyn"),
+        /: other NS records than dyn\.example has itself: without ns2\.dyn\.example and with ns3\.dyn/,
+      ],
+      [
+        "has an older address of a nameserver",
+        DELEGATION.replace(`ns2.dyn IN A ${SECONDARY}`, "ns2.dyn IN A 192.0.2.2"),
+        /: ns2\.dyn\.example has the address 192\.0\.2\.2 there \(glue\), but 127\.0\.0\.2, 2001:db8::2 in/,
+      ],
+      [
+        "has no address of a nameserver",
+        DELEGATION.replace(/ns2.dyn IN A.*/, ""),
+        /: no address \(glue\) with ns2\.dyn\.example$/,
+      ],
+      [
+        "does not delegate the zone",
+        "",
+        /: zone example, as ns\.above says it: it has no NS records of dyn\.example: resolvers do not/,
+      ],
+    ];
+    let serial = 10;
+    for (const [what, text, broken] of delegations) {
+      await step(`the zone above ${what}`, async () => {
+        const soa = EXAMPLE.replace(" 1 3600", ` ${++serial} 3600`);
+        await world.write("example.zone", soa + text);
+        await world.rndc(ABOVE, "reload", "example", "IN", "above");
+        await world.untilAt(
+          ABOVE,
+          "example",
+          "SOA",
+          `ns1.dyn.example. admin.dyn.example. ${serial} `,
+        );
+        await world.broken(broken);
+      });
+    }
+
+    await step("the primary is down", async () => {
+      await server("primary").killed();
+      const lines = await world.broken(
+        /: host\.dyn\.example: nameserver 127\.0\.0\.1:53: .*refused/,
+      );
+      assertMatch(
+        lines.join("\n"),
+        /^note: nameservers and delegation: not asked: the zone is not/m,
+      );
     });
     assertEquals(await sftdyn.stop(), 0);
   } finally {
