@@ -26,6 +26,6 @@ export class Links extends Report {
   override get summary(): string {
     return this.firstBroken === undefined
       ? "no link is broken"
-      : `the first broken link: ${this.firstBroken}`;
+      : oneLine(`the first broken link: ${this.firstBroken}`);
   }
 }

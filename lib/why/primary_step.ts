@@ -64,7 +64,7 @@ function tell(
   links: Links,
 ): void {
   const text = `${where}: ${host} has ${addressesText(view)}`;
-  if (view.alias !== undefined) return links.error(text);
+  if (view.alias !== undefined) return links.error(`${where}: ${host} is ${addressesText(view)}`);
   for (const [type, has, set] of [["A", view.a, known?.a], ["AAAA", view.aaaa, known?.aaaa]]) {
     if (set === null || set === undefined || set === (has![0] ?? "none")) continue;
     const expected = set === "none" ? `no ${type}` : `${type} ${set}`;

@@ -153,6 +153,10 @@ view "resolver" {
         )
       }`,
     );
+    await world.write(
+      "zone.toml",
+      `http = "8080"\n[zones."dyn.example"]\n${config("key", `"${HOST}"`)}`,
+    );
     await world.write("missing.toml", `http = "8080"\n${config("key", `"${MISSING}"`)}`);
     return world;
   }
@@ -256,7 +260,7 @@ Deno.test("why finds what is broken", { ignore: !canUnshare }, async (t) => {
       assertEquals(stdout, "OK");
       await transfer();
       const text = `A ${PRIMARY}, no AAAA`;
-      for (const host of HOSTS) {
+      await Promise.all(HOSTS.map(async (host) => {
         const { code, lines } = await world.why(host);
         assertEquals(code, 0, lines.join("\n"));
         assertMatch(lines[1]!, /^ok: last call: .* ago, 20.* UTC, from 127\.0\.0\.1: OK$/);
@@ -273,7 +277,7 @@ Deno.test("why finds what is broken", { ignore: !canUnshare }, async (t) => {
           "60 seconds that there was none",
           "no link is broken",
         ]);
-      }
+      }));
     });
 
     await step("no client has the host", async () => {
@@ -394,6 +398,13 @@ Deno.test("why finds what is broken", { ignore: !canUnshare }, async (t) => {
       assertMatch(
         lines.join("\n"),
         /^note: nameservers and delegation: not asked: the zone is not/m,
+      );
+      // Where the configuration names the zone, the others can still be asked.
+      const more = await world.broken(/127\.0\.0\.1:53: .*refused/, HOST, "zone.toml");
+      assertMatch(more.join("\n"), /^error: nameserver ns1\.dyn\.example .*connection refused$/m);
+      assertMatch(
+        more.join("\n"),
+        /^ok: nameserver ns2\.dyn\.example .*: A 127\.0\.0\.1, no AAAA/m,
       );
     });
     assertEquals(await sftdyn.stop(), 0);
