@@ -240,6 +240,12 @@ Deno.test("why finds what is broken", { ignore: !canUnshare }, async (t) => {
     await world.write("secondary.conf", text);
     await world.rndc(SECONDARY, "reconfig");
   };
+  let serial = 1;
+  const delegate = async (text: string) => {
+    await world.write("example.zone", EXAMPLE.replace(" 1 3600", ` ${++serial} 3600`) + text);
+    await world.rndc(ABOVE, "reload", "example", "IN", "above");
+    await world.untilAt(ABOVE, "example", "SOA", `ns1.dyn.example. admin.dyn.example. ${serial} `);
+  };
   const transfer = async () => {
     await world.rndc(SECONDARY, "retransfer", "dyn.example");
     await world.untilAt(SECONDARY, HOST, "A", PRIMARY);
@@ -374,23 +380,15 @@ Deno.test("why finds what is broken", { ignore: !canUnshare }, async (t) => {
         /: zone example, as ns\.above says it: it has no NS records of dyn\.example: resolvers do not/,
       ],
     ];
-    let serial = 10;
     for (const [what, text, broken] of delegations) {
       await step(`the zone above ${what}`, async () => {
-        const soa = EXAMPLE.replace(" 1 3600", ` ${++serial} 3600`);
-        await world.write("example.zone", soa + text);
-        await world.rndc(ABOVE, "reload", "example", "IN", "above");
-        await world.untilAt(
-          ABOVE,
-          "example",
-          "SOA",
-          `ns1.dyn.example. admin.dyn.example. ${serial} `,
-        );
+        await delegate(text);
         await world.broken(broken);
       });
     }
 
     await step("the primary is down", async () => {
+      await delegate(DELEGATION);
       await server("primary").killed();
       const lines = await world.broken(
         /: host\.dyn\.example: nameserver 127\.0\.0\.1:53: .*refused/,
