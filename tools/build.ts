@@ -15,6 +15,8 @@ export const DIST = `${ROOT}/dist`;
 const UNFINISHED = `${DIST}/unfinished`;
 /** What an executable is made of. */
 const SOURCES = ["main.ts", "lib", "deno.json", "deno.lock", "tools/npm_std"];
+/** In a bundle, where a package is on this machine. */
+const CACHE = /(?:\.\.\/)+[^"\n]*?\/npm\/registry\.npmjs\.org\//g;
 /** Embedded into the executable, which reads it for --version. */
 const BUILD_INFO = "dist/build.json";
 /**
@@ -86,6 +88,10 @@ async function bundle(folder: string, source: string, file: string): Promise<voi
     cwd: folder,
   }).spawn().status;
   if (!success) throw new Error(`${source} could not be bundled`);
+  // Names of modules are in it: where this machine has its cache makes no other file.
+  const path = `${folder}/${file}`;
+  const text = await Deno.readTextFile(path);
+  await Deno.writeTextFile(path, text.replace(CACHE, "npm:"));
 }
 
 /** The flags for @std, of the sources that were copied. */

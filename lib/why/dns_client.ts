@@ -64,6 +64,8 @@ export interface AskOptions {
 const MAX_RECORDS = 200;
 /** What the system says where it has no address or no route of a family. */
 const NO_ROUTE = ["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT"];
+/** Of IPv6, this too: many a machine without it has a route that says so. */
+const NO_ROUTE_6 = [...NO_ROUTE, "EHOSTUNREACH"];
 
 /**
  * Asks one question, without recursion, over TCP: there a refused connection
@@ -87,7 +89,7 @@ export async function ask(
     return await Promise.race([exchange(connecting, name, type), late.promise]);
   } catch (error) {
     if (error instanceof DnsError) throw error;
-    throw connectionError(error);
+    throw connectionError(error, address);
   } finally {
     clearTimeout(timer);
     connecting.then((conn) => conn.close(), () => {});
@@ -143,10 +145,11 @@ function decode(bytes: Uint8Array): Message {
   }
 }
 
-function connectionError(error: unknown): DnsError {
+function connectionError(error: unknown, address: string): DnsError {
   if (error instanceof Deno.errors.ConnectionRefused) return new DnsError("connection refused");
   const code = (error as { code?: string }).code ?? "";
-  return new DnsError(errorMessage(error), NO_ROUTE.includes(code));
+  const codes = address.includes(":") ? NO_ROUTE_6 : NO_ROUTE;
+  return new DnsError(errorMessage(error), codes.includes(code));
 }
 
 function recordsOf(records: readonly WireRecord[]): DnsRecord[] {

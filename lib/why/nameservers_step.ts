@@ -134,6 +134,8 @@ function tell(
     return links.warning(`${place}: ${text}, as it should, but ${older}`);
   }
   links.error(
-    `${place}: ${text}, not ${right}: ${older ?? `its serial is ${serial}: it has another zone`}`,
+    `${place}: ${text}, instead of ${right}: ${
+      older ?? `its serial is ${serial}: it has another zone`
+    }`,
   );
 }

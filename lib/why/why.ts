@@ -103,8 +103,8 @@ function tellTtl(configured: number, view: HostView | undefined, links: Links): 
   const other = ttl === configured ? "" : ` (sftdyn sets ${configured} at the next change)`;
   const none = negativeTtl === undefined
     ? ""
-    : `, and for ${count(negativeTtl, "second")} that there was none`;
+    : `, and that there was none for ${count(negativeTtl, "second")}`;
   links.note(
-    `ttl: resolvers may go on with an older address for ${count(ttl, "second")}${other}${none}`,
+    `ttl: resolvers may cache an older address for ${count(ttl, "second")}${other}${none}`,
   );
 }

@@ -279,8 +279,8 @@ Deno.test("why finds what is broken", { ignore: !canUnshare }, async (t) => {
           `note: nameserver ns2.dyn.example (${FAR}): not asked: this machine has no way to it ` +
           "(Network is unreachable (os error 101))",
           "ok: delegation: zone example, as ns.above says it: ns1.dyn.example, ns2.dyn.example",
-          "note: ttl: resolvers may go on with an older address for 30 seconds, and for " +
-          "60 seconds that there was none",
+          "note: ttl: resolvers may cache an older address for 30 seconds, and that there was none " +
+          "for 60 seconds",
           "no link is broken",
         ]);
       }));
@@ -322,7 +322,7 @@ Deno.test("why finds what is broken", { ignore: !canUnshare }, async (t) => {
 
     await step("a secondary is behind", async () => {
       const broken =
-        /: nameserver ns2\.dyn\.example \(127\.0\.0\.2\): A 127\.0\.0\.1, no AAAA, not A 192\.0\.2\.1, no AAAA: its serial \d+ is older than \d+: see/;
+        /: nameserver ns2\.dyn\.example \(127\.0\.0\.2\): A 127\.0\.0\.1, no AAAA, instead of A 192\.0\.2\.1, no AAAA: its serial \d+ is older than \d+: see/;
       await world.broken(broken, HOST, "limits.toml");
       const { code, lines } = await world.why("dyn.example");
       assertEquals(code, 0, lines.join("\n"));
@@ -337,7 +337,7 @@ Deno.test("why finds what is broken", { ignore: !canUnshare }, async (t) => {
       await world.write("other.zone", ZONE.replace(" 1 3600", " 9 3600"));
       await secondaryIs('zone "dyn.example" { type primary; file "other.zone"; };');
       await world.broken(
-        /ns2\.dyn\.example .*: neither A nor AAAA, not A 127.*: its serial is 9: it has another zone/,
+        /ns2\.dyn\.example .*: neither A nor AAAA, instead of A 127.*: its serial is 9: it has another zone/,
       );
     });
 

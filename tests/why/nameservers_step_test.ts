@@ -24,7 +24,7 @@ Deno.test("without a primary, nameservers are measured by the newest zone", asyn
     nameserversStep({ host, zone, primary: undefined, ask, resolver }, links)
   );
   assertEquals(lines, [
-    "error: nameserver ns1.example (192.0.2.1): A 198.51.100.1, no AAAA, not A 198.51.100.2, " +
+    "error: nameserver ns1.example (192.0.2.1): A 198.51.100.1, no AAAA, instead of A 198.51.100.2, " +
     "no AAAA: its serial 4 is older than 5: see its log for the transfer",
     "ok: nameserver ns2.example (192.0.2.2): A 198.51.100.2, no AAAA; serial 5",
     "error: nameserver ns3.example (192.0.2.3): it does not answer over TCP: no answer in 4 s",
