@@ -15,8 +15,8 @@ export interface DelegationOptions {
   port?: number;
 }
 
-/** Nameservers of the zone above that are tried, one after the other. */
-const MAX_TRIED = 6;
+/** Nameservers of the zone above that are asked, each the same. */
+const MAX_ASKED = 6;
 const DNS_PORT = 53;
 
 export async function delegationStep(options: DelegationOptions, links: Links): Promise<void> {
@@ -84,14 +84,14 @@ function compare(
   links.ok(`${at}: ${names.join(", ")}`);
 }
 
-/** The next zone above that has nameservers. */
+/** The next zone above that has nameservers. All are asked for at once: the resolver may be silent. */
 async function parentZone({ zone, resolver }: DelegationOptions) {
-  for (let name = zone; name !== "";) {
-    const dot = name.indexOf(".");
-    name = dot < 0 ? "" : name.slice(dot + 1);
-    const nameservers = await resolver.nameservers(name);
-    if (nameservers.length > 0) return { name, nameservers };
-  }
+  const labels = zone.split(".");
+  const above = labels.map((_, i) => labels.slice(i + 1).join("."));
+  const found = await Promise.all(
+    above.map(async (name) => ({ name, nameservers: await resolver.nameservers(name) })),
+  );
+  return found.find(({ nameservers }) => nameservers.length > 0);
 }
 
 /** What the first says of the zone that is no fault of its own. */
@@ -99,18 +99,23 @@ async function askParent(
   names: readonly string[],
   { zone, ask, resolver, port = DNS_PORT }: DelegationOptions,
 ): Promise<{ answer: DnsAnswer; by: string } | undefined> {
-  let tried = 0;
-  for (const by of names.toSorted()) {
-    for (const address of await resolver.addresses(by)) {
-      if (tried++ === MAX_TRIED) return undefined;
+  const places = await Promise.all(
+    names.toSorted().slice(0, MAX_ASKED).map(async (by) =>
+      (await resolver.addresses(by)).map((address) => ({ by, address }))
+    ),
+  );
+  const answers = await Promise.all(
+    places.flat().slice(0, MAX_ASKED).map(async ({ by, address }) => {
       try {
-        const answer = await ask({ address, port }, zone, "NS");
-        if (answer.rcode === "NOERROR" || answer.rcode === "NXDOMAIN") return { answer, by };
+        return { by, answer: await ask({ address, port }, zone, "NS") };
       } catch (error) {
         if (!(error instanceof DnsError)) throw error;
       }
-    }
-  }
+    }),
+  );
+  return answers.find((each) =>
+    each?.answer.rcode === "NOERROR" || each?.answer.rcode === "NXDOMAIN"
+  );
 }
 
 function namesOf(records: readonly DnsRecord[]): string[] {
