@@ -10,6 +10,7 @@ import { createLog } from "./lib/log.ts";
 import { Nsupdate, nsupdateVersion } from "./lib/dns/nsupdate.ts";
 import { serverUrl, UNKNOWN_URL } from "./lib/server_url.ts";
 import { type Service, startService } from "./lib/service.ts";
+import { loadWhy } from "./lib/why/load.ts";
 import project from "./deno.json" with { type: "json" };
 
 const EXIT = { done: 0, couldNotRun: 1, usage: 2 } as const;
@@ -41,6 +42,8 @@ async function main(args: string[]): Promise<number> {
       return await runCheck(command);
     case "status":
       return await runStatus(command);
+    case "why":
+      return await runWhy(command);
     case "serve":
       return await serve(command);
   }
@@ -104,11 +107,34 @@ async function runCheck({ file, overrides }: ConfigCommand): Promise<number> {
     load: () => loadConfig(file, overrides),
     connect: (nameserver, timeout) => new Nsupdate({ nameserver, timeout }),
     nsupdateVersion,
-    print: hasColour(Deno.stdout) ? (line) => console.log(colouredFinding(line)) : console.log,
+    print: printFinding,
     showProgress: progressOn([Deno.stderr, Deno.stdout].find((stream) => stream.isTerminal())),
     isRoot,
   });
   return isGood ? EXIT.done : EXIT.couldNotRun;
+}
+
+async function runWhy({ host, file }: Command & { name: "why" }): Promise<number> {
+  let config;
+  try {
+    config = await loadConfig(file, {});
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const fault of error.faults) complain(fault);
+    return EXIT.usage;
+  }
+  const { why } = await loadWhy();
+  const isWell = await why({
+    host,
+    config,
+    connect: (nameserver, timeout) => new Nsupdate({ nameserver, timeout }),
+    print: printFinding,
+  });
+  return isWell ? EXIT.done : EXIT.couldNotRun;
+}
+
+function printFinding(line: string): void {
+  console.log(hasColour(Deno.stdout) ? colouredFinding(line) : line);
 }
 
 async function runStatus({ file, stale, isJson }: Command & { name: "status" }): Promise<number> {

@@ -11,6 +11,7 @@ import { count } from "./count.ts";
 import { endpointText } from "./endpoint.ts";
 import { errorMessage } from "./error_message.ts";
 import { FileError, readText } from "./file.ts";
+import { Report } from "./findings.ts";
 import type { Hostname } from "./hostname.ts";
 import type { Certificate } from "./http/certificate.ts";
 import { Hooks, HooksError } from "./hooks/hooks.ts";
@@ -107,33 +108,6 @@ async function checkAll(options: CheckOptions, report: Report): Promise<void> {
     await Promise.all(doors.map((door) => door.close()));
   }
   for (const each of findings) each.tell(report);
-}
-
-/** What was found so far. */
-export class Report {
-  errors = 0;
-  warnings = 0;
-
-  constructor(readonly print: (line: string) => void) {}
-
-  get summary(): string {
-    const errors = this.errors === 0 ? "no errors" : count(this.errors, "error");
-    return this.warnings === 0 ? errors : `${errors}, ${count(this.warnings, "warning")}`;
-  }
-
-  ok(message: string): void {
-    this.print(`ok: ${message}`);
-  }
-
-  warning(message: string): void {
-    this.warnings++;
-    this.print(`warning: ${message}`);
-  }
-
-  error(message: string): void {
-    this.errors++;
-    this.print(`error: ${message}`);
-  }
 }
 
 async function checkFile(config: Config, report: Report): Promise<void> {

@@ -4,9 +4,9 @@
  */
 
 import type { AddressType } from "./change.ts";
-import type { Report } from "./check.ts";
 import { count } from "./count.ts";
 import { type Answer, type Nsupdate, parentOf } from "./dns/nsupdate.ts";
+import type { Report } from "./findings.ts";
 import type { Hostname } from "./hostname.ts";
 import { type Nameserver, nameserverId, nameserverText } from "./nameserver.ts";
 import type { Zones } from "./zones.ts";

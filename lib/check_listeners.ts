@@ -1,10 +1,10 @@
 /** Whether sftdyn can listen where it is to: each port is opened, and given up again. */
 
 import { parseAddress } from "./address.ts";
-import type { Report } from "./check.ts";
 import type { Config } from "./config/config.ts";
 import { type Endpoint, endpointText, overlap } from "./endpoint.ts";
 import { errorMessage } from "./error_message.ts";
+import type { Report } from "./findings.ts";
 
 type ListenerConfig = Pick<Config, "http" | "https" | "status" | "certificate">;
 

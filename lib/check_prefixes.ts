@@ -1,10 +1,10 @@
 /** What `sftdyn check` says of hosts behind a router: what each would get, and what is surely a mistake. */
 
 import { parseAddress } from "./address.ts";
-import type { Report } from "./check.ts";
 import type { PrefixClient } from "./config/client_table.ts";
 import type { Config } from "./config/config.ts";
 import { count } from "./count.ts";
+import type { Report } from "./findings.ts";
 import { join, prefixOf, prefixText } from "./prefix.ts";
 
 /** For documentation (RFC 3849). */

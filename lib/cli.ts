@@ -30,6 +30,7 @@ export type Command =
     readonly stale: number | undefined;
     readonly isJson: boolean;
   }
+  | { readonly name: "why"; readonly host: Hostname; readonly file: string }
   | { readonly name: "import"; readonly file: string };
 
 /** The command line cannot be understood; the message says why. */
@@ -44,6 +45,7 @@ export const HELP = `Usage:
   sftdyn check [options] [CONF]        check CONF and all that it needs
   sftdyn key [options] [HOST [CONF]]   make a key, as lines to append to CONF
   sftdyn status [options] [CONF]       tell who calls in, as sftdyn knows it
+  sftdyn why HOST [CONF]               tell where a host's update gets stuck
   sftdyn import CONF.py                print the Python sftdyn's as sftdyn.toml
 
 CONF is the configuration, ${DEFAULT_FILE} if not given.
@@ -65,7 +67,8 @@ Options (http to log override the configuration):
   -h, --help             print this
 
 Exit status: 0 done, 1 could not run (check: errors found; status --stale:
-silent hosts found, or sftdyn not reached), 2 bad usage or configuration.
+silent hosts found, or sftdyn not reached; why: a broken link), 2 bad usage or
+configuration.
 
 Example:
   $ sftdyn key host.dyn.example ./sftdyn.toml >> ./sftdyn.toml
@@ -73,7 +76,7 @@ Example:
   $ sftdyn -l 127.0.0.1:8080 ./sftdyn.toml
 `;
 
-const COMMANDS = ["check", "key", "status", "import"];
+const COMMANDS = ["check", "key", "status", "why", "import"];
 const LISTS = ["http", "https"] as const;
 const TEXTS = ["cert", "key", "nskeyfile"] as const;
 const OTHERS = ["log", "stale"] as const;
@@ -109,7 +112,7 @@ export function parseCommandLine(args: readonly string[]): Command {
   const words = options._.map(String);
   const name = isCommand(words[0]) ? words.shift()! : "serve";
   if (name === "serve" && words.length > 0) refuseMistyped(words[0]!);
-  const most = name === "key" ? 2 : 1;
+  const most = name === "key" || name === "why" ? 2 : 1;
   if (words.length > most) {
     throw new UsageError(`too many arguments: ${words.slice(most).join(" ")}`);
   }
@@ -140,6 +143,10 @@ export function parseCommandLine(args: readonly string[]): Command {
     if (option in options && options[option] !== false) {
       throw new UsageError(`--${option} is for sftdyn status`);
     }
+  }
+  if (name === "why") {
+    if (word === undefined) throw new UsageError("why needs a host: sftdyn why HOST [CONF]");
+    return { name, host: parseHost(word), file: file ?? DEFAULT_FILE };
   }
   if (name === "import") {
     if (word !== undefined) return { name, file: word };

@@ -207,6 +207,17 @@ export class Clients implements ClientList {
     return limits === undefined ? { hosts } : { hosts, limits };
   }
 
+  /** The clients that have this host, each with its number and what stands for its key. */
+  *withHost(name: Hostname): Generator<{ number: number; keyId: string; client: Client }> {
+    for (const [number, words] of this.#digests.all()) {
+      const client = this.withDigest(words)!;
+      const isOwn = [...client.hosts, ...client.prefix?.hosts ?? []].some((host) =>
+        host.name === name
+      );
+      if (isOwn) yield { number, keyId: idOfWords(words), client };
+    }
+  }
+
   *names(): Generator<Hostname> {
     for (let i = 0, all = this.#hostsUpTo(this.size); i < all; i++) yield this.#name(i);
     for (const { hosts } of this.#prefixes.values()) for (const { name } of hosts) yield name;

@@ -21,12 +21,13 @@ const FINDINGS: Record<string, Colour> = {
   error: "red",
 };
 
-/** A line of `sftdyn check` with its first word in a colour; the last line, which counts, whole. */
+/** A line of `sftdyn check` or `sftdyn why` with its first word in a colour; the last line, which counts, whole. */
 export function colouredFinding(line: string): string {
   const word = /^(\w+): /.exec(line)?.[1];
   const colour = word === undefined ? undefined : FINDINGS[word];
   if (colour !== undefined) return coloured(word!, colour) + line.slice(word!.length);
-  if (/^no errors$/.test(line)) return coloured(line, "green");
+  if (/^the first broken link: /.test(line)) return coloured(line, "red");
+  if (/^(no errors|no link is broken)$/.test(line)) return coloured(line, "green");
   if (/^no errors, /.test(line)) return coloured(line, "yellow");
   return /^\d+ errors?\b/.test(line) ? coloured(line, "red") : line;
 }

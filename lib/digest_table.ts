@@ -27,6 +27,11 @@ export class DigestTable {
     this.#partOf(digest).add(digest, this.#size++);
   }
 
+  /** Each with its number, in no order. */
+  *all(): Generator<[number: number, digest: DigestWords]> {
+    for (const part of this.#parts) yield* part.all();
+  }
+
   #partOf(digest: DigestWords): Part {
     return this.#parts[digest[1]! & PARTS - 1]!;
   }
@@ -45,6 +50,12 @@ class Part {
       const index = this.#slots[slot]! - 1;
       if (index < 0) return -1;
       if (this.#isAt(index, digest)) return this.#numbers[index]!;
+    }
+  }
+
+  *all(): Generator<[number, DigestWords]> {
+    for (let i = 0; i < this.#size; i++) {
+      yield [this.#numbers[i]!, this.#digests.slice(i * WORDS, (i + 1) * WORDS)];
     }
   }
 

@@ -71,6 +71,7 @@ function configOf(changes: Partial<Config> = {}): Config {
     dyndns2: undefined,
     status: undefined,
     ttlOf: () => 30,
+    ownersOf: () => [],
     shortKeys: [],
     urlKeys: [],
     plainKeys: false,

@@ -142,6 +142,13 @@ Deno.test("parseCommandLine() tells of all hosts or of silent ones", () => {
   }
 });
 
+Deno.test("parseCommandLine() asks why for one host", () => {
+  const why = { name: "why", host: "host.dyn.example", file: DEFAULT_FILE };
+  assertEquals<unknown>(parse("why Host.dyn.example."), why);
+  assertEquals<unknown>(parse("why host.dyn.example x.toml"), { ...why, file: "x.toml" });
+  assertEquals<unknown>(parse("why *.dyn.example"), { ...why, host: "*.dyn.example" });
+});
+
 Deno.test("parseCommandLine() says what cannot be understood", () => {
   const table: [string, string][] = [
     ["x.toml y.toml", "too many arguments: y.toml"],
@@ -157,6 +164,10 @@ Deno.test("parseCommandLine() says what cannot be understood", () => {
     ["--stale 1d", "--stale is for sftdyn status"],
     ["check --json x.toml", "--json is for sftdyn status"],
     ["import --stale 1d x.py", "--stale is for sftdyn status"],
+    ["why", "why needs a host: sftdyn why HOST [CONF]"],
+    ["why x.toml/y", "not a host name: "],
+    ["why a.example x.toml y.toml", "too many arguments: y.toml"],
+    ["why --json a.example", "--json is for sftdyn status"],
     ["statsu", 'unknown command "statsu", did you mean "status"?'],
     ["import conf.py sftdyn.toml", "too many arguments: sftdyn.toml"],
     ["key host", "not a host name: "],

@@ -19,6 +19,8 @@ Deno.test("colouredFinding() marks a finding's word, and the line that counts", 
     ["no errors, 1 warning", "\x1b[33mno errors, 1 warning\x1b[0m"],
     ["1 error, 2 warnings", "\x1b[31m1 error, 2 warnings\x1b[0m"],
     ["2 errors", "\x1b[31m2 errors\x1b[0m"],
+    ["no link is broken", "\x1b[32mno link is broken\x1b[0m"],
+    ["the first broken link: x", "\x1b[31mthe first broken link: x\x1b[0m"],
     ["other: x", "other: x"],
   ];
   for (const [line, expected] of table) assertEquals(colouredFinding(line), expected);

@@ -15,13 +15,19 @@ export const DIST = `${ROOT}/dist`;
 const UNFINISHED = `${DIST}/unfinished`;
 /** What an executable is made of. */
 const SOURCES = ["main.ts", "lib", "deno.json", "deno.lock", "tools/npm_std"];
+/** In a bundle, where a package is on this machine. */
+const CACHE = /(?:\.\.\/)+[^"\n]*?\/npm\/registry\.npmjs\.org\//g;
 /** Embedded into the executable, which reads it for --version. */
 const BUILD_INFO = "dist/build.json";
 /**
  * Each is one file in the executable: to load a hundred takes longer, and more memory.
- * The worker, loaded when there are hooks, lies where the one file of main.ts looks for it.
+ * The worker, loaded when there are hooks, and `why` lie where the one file of main.ts looks for them.
  */
-const BUNDLES = { "main.ts": "main.js", "lib/hooks/worker.ts": "worker.ts" } as const;
+const BUNDLES = {
+  "main.ts": "main.js",
+  "lib/hooks/worker.ts": "worker.ts",
+  "lib/why/why.ts": "why.ts",
+} as const;
 
 async function main(args: string[]): Promise<number> {
   const [option, target, ...rest] = args;
@@ -82,6 +88,10 @@ async function bundle(folder: string, source: string, file: string): Promise<voi
     cwd: folder,
   }).spawn().status;
   if (!success) throw new Error(`${source} could not be bundled`);
+  // Names of modules are in it: where this machine has its cache makes no other file.
+  const path = `${folder}/${file}`;
+  const text = await Deno.readTextFile(path);
+  await Deno.writeTextFile(path, text.replace(CACHE, "npm:"));
 }
 
 /** The flags for @std, of the sources that were copied. */
@@ -138,6 +148,7 @@ export async function compile(
     ...(isTest ? [] : ["--exclude-unused-npm"]),
     `--include=${BUILD_INFO}`,
     `--include=${BUNDLES["lib/hooks/worker.ts"]}`,
+    `--include=${BUNDLES["lib/why/why.ts"]}`,
     ...(target === undefined ? [] : [`--target=${target}`]),
     `--output=${output}`,
     entry,

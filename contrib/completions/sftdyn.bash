@@ -29,8 +29,8 @@ _sftdyn() {
         words="-l --http -s --https -c --cert -k --key --nskeyfile --log --digest --dyndns2 --stale --json
             -v --verbose -q --quiet -V --version -h --help"
     elif ((COMP_CWORD == 1)); then
-        words="check key status import"
-    elif [[ ${COMP_WORDS[1]} == key ]] && ((COMP_CWORD == 2)); then
+        words="check key status why import"
+    elif [[ ${COMP_WORDS[1]} == key || ${COMP_WORDS[1]} == why ]] && ((COMP_CWORD == 2)); then
         compopt +o default 2>/dev/null
         return
     fi

@@ -1,10 +1,11 @@
 # fish completion for sftdyn; CONF is a file, which fish completes by itself.
 
-complete -c sftdyn -n '__fish_seen_subcommand_from key; and test (count (commandline -opc)) -eq 2' -f
+complete -c sftdyn -n '__fish_seen_subcommand_from key why; and test (count (commandline -opc)) -eq 2' -f
 
 complete -c sftdyn -n __fish_is_first_arg -a check -d 'Check the configuration and all that it needs'
 complete -c sftdyn -n __fish_is_first_arg -a key -d 'Make a new update key'
 complete -c sftdyn -n __fish_is_first_arg -a status -d 'Tell who calls in'
+complete -c sftdyn -n __fish_is_first_arg -a why -d "Tell where a host's update gets stuck"
 complete -c sftdyn -n __fish_is_first_arg -a import -d "Print the Python sftdyn's configuration as a sftdyn.toml"
 
 complete -c sftdyn -s l -l http -x -d 'Serve HTTP there: PORT, IP4:PORT or [IP6]:PORT'

@@ -1,6 +1,13 @@
 /** Who has which key, and which hosts it may set: what all files with clients have in common. */
 
-import { Clients, digestWords, type NewClient, parseDigest, wordsOf } from "../clients.ts";
+import {
+  type Client,
+  Clients,
+  digestWords,
+  type NewClient,
+  parseDigest,
+  wordsOf,
+} from "../clients.ts";
 import type { DigestWords } from "../digest_table.ts";
 import { errorMessage } from "../error_message.ts";
 import { type Hostname, parseHostname } from "../hostname.ts";
@@ -16,6 +23,16 @@ export interface ClientTable {
   readonly urlKeys: readonly number[];
   /** Whether a key itself, not only its digest, stands in the file. */
   readonly plainKeys: boolean;
+  /** The clients that have a host, in the order of their lines. */
+  ownersOf(host: Hostname): Owner[];
+}
+
+/** A client, and where it is written. */
+export interface Owner {
+  readonly line: number;
+  /** What stands for its key. */
+  readonly keyId: string;
+  readonly client: Client;
 }
 
 export interface ClientReaderOptions {
@@ -52,6 +69,14 @@ export class ClientReader implements ClientTable {
     this.#faults = faults;
     this.#others = others;
     this.#place = place;
+  }
+
+  ownersOf(host: Hostname): Owner[] {
+    const owners = Array.from(
+      this.clients.withHost(host),
+      ({ number, keyId, client }) => ({ line: this.#lines[number]!, keyId, client }),
+    );
+    return owners.sort((one, other) => one.line - other.line);
   }
 
   protected fault(line: number, problem: string): void {

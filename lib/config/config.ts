@@ -218,6 +218,7 @@ class Loader {
       shortKeys: table.shortKeys,
       urlKeys: table.urlKeys,
       plainKeys: table.plainKeys,
+      ownersOf: (host) => table.ownersOf(host),
     };
     const { faults = [], faultCount = 0 } = clientFiles ?? {};
     const count = this.#faults.count + faultCount;

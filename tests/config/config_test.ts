@@ -117,7 +117,7 @@ host = "e.dyn.example"
       "/etc/sftdyn/my hooks.js": "",
     },
   );
-  const { clients, certificate, trustedProxies, zones, ttlOf, ...rest } = config;
+  const { clients, certificate, trustedProxies, zones, ttlOf, ownersOf, ...rest } = config;
   assertEquals(zones.all, []);
   assertEquals(rest, {
     file: FILE,
@@ -161,6 +161,7 @@ host = "e.dyn.example"
   assertEquals(plain(clients.find("a.dotted.key.of.mine")), [["e.dyn.example", 60]]);
   assertEquals(clients.size, 5);
   assertEquals(ttlOf(parseHostname("x.dyn.example")), 60);
+  assertEquals(ownersOf(parseHostname("unknown.dyn.example")), []);
 });
 
 Deno.test("loadConfig() names hooks that cannot be read, with their line", async () => {
@@ -183,8 +184,9 @@ Deno.test("loadConfig() takes a number for a port", async () => {
 });
 
 Deno.test("loadConfig() has a default for all but where to listen", async () => {
-  const { clients, zones, ttlOf, ...rest } = await load('http = "8080"');
+  const { clients, zones, ttlOf, ownersOf, ...rest } = await load('http = "8080"');
   assertEquals(ttlOf(parseHostname("a.dyn.example")), 30);
+  assertEquals(ownersOf(parseHostname("a.dyn.example")), []);
   assertEquals(zones.all, []);
   assertEquals(rest, {
     file: FILE,

@@ -49,7 +49,7 @@ const COMMANDS = [...HELP.matchAll(/^ {2}sftdyn (\w+) /gm)].map(([, name]) => na
 Deno.test("HELP is read as it is meant", () => {
   assertEquals(OPTIONS.length, LONG.length);
   assert(OPTIONS.includes("-l --http LISTEN") && OPTIONS.includes("--nskeyfile FILE"));
-  assertEquals(COMMANDS, ["check", "key", "status", "import"]);
+  assertEquals(COMMANDS, ["check", "key", "status", "why", "import"]);
 });
 
 /** How many of the lines fail2ban's filter matches, and the addresses. */
@@ -276,10 +276,11 @@ Deno.test("bash completes options and commands", async () => {
     [["--ht"], ["--http", "--https"]],
     [["ch"], ["check"]],
     [["im"], ["import"]],
-    [[""], ["check", "key", "status", "import"]],
+    [[""], ["check", "key", "status", "why", "import"]],
     [["check", "--nsk"], ["--nskeyfile"]],
     [["check", ""], []],
     [["key", ""], []],
+    [["why", ""], []],
     [["import", ""], []],
     [["status", ""], []],
     [["status", "--st"], ["--stale"]],
@@ -304,6 +305,8 @@ Deno.test("fish completes options and commands", async () => {
       ["sftdyn status --js", ["--json"]],
       ["sftdyn status --stale 1", ["12h", "1d"]],
       ["sftdyn key ", []],
+      ["sftdyn wh", ["why"]],
+      ["sftdyn why ", []],
     ];
     for (const [line, offered] of cases) {
       const { stdout, stderr } = await tool(
