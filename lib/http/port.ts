@@ -179,14 +179,17 @@ export class HttpsPort extends Port {
 
   #reopen(): Promise<void> {
     return this.#turn = this.#turn.then(async () => {
-      while (!this.#isStopped) {
+      for (let tries = 1; !this.#isStopped; tries++) {
         await this.#close();
         try {
           this.#accepting = this.#isOnDetour ? this.#listenOnDetour() : this.#listenDirectly();
           return;
         } catch (error) {
-          this.parts.complain(`${this.name} cannot be opened again: ${explain(error)}`);
-          this.parts.door.makeRoom();
+          // A program that is being started has the port, too, until it runs.
+          if (tries > 1) {
+            this.parts.complain(`${this.name} cannot be opened again: ${explain(error)}`);
+            this.parts.door.makeRoom();
+          }
           await delay(PAUSE);
         }
       }

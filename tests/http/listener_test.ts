@@ -453,7 +453,7 @@ Deno.test("update() has new connections get the new certificate", async () => {
   for (const each of https) assertEquals(await getTls(each, "other.pem"), "peer 127.0.0.1");
   await assertRejects(() => getTls(https[0]!), Error, "certificate");
   await listeners.stop(LONG);
-  assertEquals(lines.length, 3);
+  assertEquals(lines.map((line) => line.split(" on ")[0]), Array(3).fill("info: listening"));
 });
 
 Deno.test("stop() answers what is in flight over HTTPS, with a previous certificate, too", async () => {
