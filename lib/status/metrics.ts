@@ -2,6 +2,7 @@
 
 import type { Calls } from "../calls.ts";
 import type { Updaters } from "../dns/updaters.ts";
+import type { Hostname } from "../hostname.ts";
 import type { Connections } from "../http/front_door.ts";
 import type { Observer } from "../http/observer.ts";
 import type { Work } from "../slices.ts";
@@ -16,7 +17,9 @@ export interface MetricsSources {
   observer: Pick<Observer, "requests" | "results">;
   /** Configured. */
   clients: number;
-  hosts: number;
+  hosts: ReadonlySet<Hostname>;
+  /** Whether hooks name hosts, too: all that have called are hosts then. */
+  hasOthers: boolean;
   /** With more hosts, each has no metrics of its own. */
   mostHosts: number;
   load: Updaters["load"];
@@ -28,13 +31,13 @@ export interface MetricsSources {
 }
 
 export function* metrics(sources: MetricsSources): Work<Uint8Array> {
-  const { calls, hosts, mostHosts } = sources;
+  const { calls, hosts, hasOthers, mostHosts } = sources;
   const text = new LongText();
   for (const metric of general(sources)) metric.addTo(text);
-  const areLeftOut = Math.max(hosts, calls.size) > mostHosts;
+  const areLeftOut = Math.max(hosts.size, hasOthers ? calls.size : 0) > mostHosts;
   const help = "Whether there are more hosts than metrics_hosts, so that each has no metrics.";
   new Metric("sftdyn_host_metrics_left_out", "gauge", help).add(areLeftOut ? 1 : 0).addTo(text);
-  if (!areLeftOut) { for (const metric of yield* ofHosts(calls)) metric.addTo(text); }
+  if (!areLeftOut) { for (const metric of yield* ofHosts(sources)) metric.addTo(text); }
   return text.bytes();
 }
 
@@ -50,7 +53,7 @@ function* general(sources: MetricsSources): Generator<Metric> {
     "From when on calls are known: a host without a call has not called since.",
   ).add(calls.since / 1000);
   yield new Metric("sftdyn_clients", "gauge", "Clients in the configuration.").add(sources.clients);
-  yield new Metric("sftdyn_hosts", "gauge", "Hosts in the configuration.").add(sources.hosts);
+  yield new Metric("sftdyn_hosts", "gauge", "Hosts in the configuration.").add(sources.hosts.size);
   const requests = new Metric(
     "sftdyn_requests_total",
     "counter",
@@ -106,7 +109,7 @@ function* general(sources: MetricsSources): Generator<Metric> {
 }
 
 /** One each of every host that has called. */
-function* ofHosts(calls: MetricsSources["calls"]): Work<Metric[]> {
+function* ofHosts({ calls, hosts, hasOthers }: MetricsSources): Work<Metric[]> {
   const lastCalls = new Metric(
     "sftdyn_host_last_request_timestamp_seconds",
     "gauge",
@@ -124,6 +127,7 @@ function* ofHosts(calls: MetricsSources["calls"]): Work<Metric[]> {
   );
   for (const [host, { calledAt, answer, changedAt }] of calls.all()) {
     yield;
+    if (!hasOthers && !hosts.has(host)) continue;
     if (changedAt !== undefined) changes.add(changedAt / 1000, { host });
     if (calledAt === undefined) continue;
     lastCalls.add(calledAt / 1000, { host });

@@ -22,7 +22,7 @@ import type { Watch } from "./watch.ts";
 export interface StatusOptions {
   version: string;
   /** What is served now. */
-  config: () => ReturnType<HealthOptions["config"]> & Pick<Config, "status">;
+  config: () => ReturnType<HealthOptions["config"]> & Pick<Config, "status" | "hooks">;
   watch: Pick<Watch, "calls" | "observer">;
   updaters: Pick<Updaters, "addressOf" | "load">;
   connections: () => Connections;
@@ -86,6 +86,7 @@ function* reportOf(
   const { hosts, leftOut } = yield* hostReports({
     calls,
     names: config().clients.names(),
+    hasOthers: config().hooks !== undefined,
     addressOf: (name, type) => updaters.addressOf(name, type),
   });
   return yield* make({
@@ -107,7 +108,7 @@ function* pageBytes(report: StatusReport): Work<Uint8Array> {
 
 function* metricsOf(options: StatusOptions, startedAt: number): Work<Uint8Array> {
   const { version, watch, config, updaters, connections, reloads } = options;
-  const { clients, status, https, certificate } = config();
+  const { clients, hooks, status, https, certificate } = config();
   const { calls, observer } = watch;
   return yield* metrics({
     version,
@@ -115,7 +116,8 @@ function* metricsOf(options: StatusOptions, startedAt: number): Work<Uint8Array>
     calls: calls!,
     observer: observer!,
     clients: clients.size,
-    hosts: yield* sizeOf(clients.names()),
+    hosts: yield* setOf(clients.names()),
+    hasOthers: hooks !== undefined,
     mostHosts: status!.metricsHosts,
     load: updaters.load,
     connections: connections(),
@@ -124,14 +126,14 @@ function* metricsOf(options: StatusOptions, startedAt: number): Work<Uint8Array>
   });
 }
 
-/** How many different ones there are. */
-function* sizeOf(names: Iterable<string>): Work<number> {
-  const all = new Set<string>();
-  for (const name of names) {
-    all.add(name);
+/** The different ones. */
+function* setOf<T>(all: Iterable<T>): Work<Set<T>> {
+  const different = new Set<T>();
+  for (const each of all) {
+    different.add(each);
     yield;
   }
-  return all.size;
+  return different;
 }
 
 /** The report as JSON, a host a line. */

@@ -7,6 +7,9 @@ import { Metric } from "../../lib/status/exposition.ts";
 import { LongText } from "../../lib/status/long_text.ts";
 import { metrics, type MetricsSources } from "../../lib/status/metrics.ts";
 
+const hosts = (...labels: string[]) =>
+  new Set(labels.map((label) => parseHostname(`${label}.dyn.example`)));
+
 function textOf(changes: Partial<MetricsSources> = {}): string {
   const calls = new Calls({ now: () => 2500 });
   return new TextDecoder().decode(atOnce(metrics({
@@ -15,7 +18,8 @@ function textOf(changes: Partial<MetricsSources> = {}): string {
     calls,
     observer: new Observer(calls),
     clients: 2,
-    hosts: 3,
+    hosts: hosts("a", "b", "c"),
+    hasOthers: false,
     mostHosts: 3,
     load: { waiting: 4, sessions: 5 },
     connections: { strangers: 6, proxies: 7, refused: 8, closed: 9 },
@@ -69,11 +73,23 @@ Deno.test("without https there is no expiry, and with too many hosts nothing of 
     assertEquals(/host="/.test(text), !isLeftOut);
     return !isLeftOut;
   };
-  assertEquals(isListed({ hosts: 3 }), true);
-  assertEquals(isListed({ hosts: 4 }), false);
-  assertEquals(isListed({ hosts: 0, mostHosts: 1 }), true);
+  assertEquals(isListed({}), true);
+  assertEquals(isListed({ hosts: hosts("a", "b", "c", "d") }), false);
+  assertEquals(isListed({ hosts: hosts(), hasOthers: true, mostHosts: 1 }), true);
   // Hosts of hooks are in no configuration.
-  assertEquals(isListed({ hosts: 0, mostHosts: 0 }), false);
+  assertEquals(isListed({ hosts: hosts(), hasOthers: true, mostHosts: 0 }), false);
+});
+
+Deno.test("nothing is told of a host that is in the configuration no more", () => {
+  const calls = new Calls();
+  for (const name of hosts("a", "gone", "b")) calls.called(name, "192.0.2.1", ["OK"]);
+  const told = (changes: Partial<MetricsSources>) => {
+    const samples = textOf({ calls, ...changes }).matchAll(/up_to_date\{host="([^."]*)/g);
+    return [...samples].map(([, label]) => label);
+  };
+  assertEquals(told({ mostHosts: 3 }), ["a", "b"]);
+  assertEquals(told({ mostHosts: 3, hasOthers: true }), ["a", "gone", "b"]);
+  assertEquals(told({ hosts: hosts("a", "b"), mostHosts: 2 }), ["a", "b"], "it takes no room");
 });
 
 Deno.test("labels and helps are escaped, and a long text is whole", () => {

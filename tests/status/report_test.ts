@@ -17,6 +17,7 @@ Deno.test("hosts are in the order of their last call, before them those that hav
   const options = {
     calls,
     names: ["z", "a", "y", "a"].map(name),
+    hasOthers: true,
     addressOf: (own: string, type: string) => own === name("b") ? `${type} of b` : undefined,
   };
   const nothing = {
@@ -54,6 +55,8 @@ Deno.test("hosts are in the order of their last call, before them those that hav
     },
     0,
   ]);
+  const own = atOnce(hostReports({ ...options, hasOthers: false }));
+  assertEquals(own.hosts, hosts.slice(0, 3), "b is in the configuration no more");
   const some = atOnce(hostReports({ ...options, most: 3 }));
   assertEquals([some.hosts.map(({ host }) => host), some.leftOut], [["y", "z", "a"].map(name), 1]);
 });
@@ -61,6 +64,8 @@ Deno.test("hosts are in the order of their last call, before them those that hav
 Deno.test("a host that could not be changed, but has not called, has no call", () => {
   const calls = new Calls({ now: () => 0 });
   calls.failed(name("a"), "why");
-  const { hosts: [host] } = atOnce(hostReports({ calls, names: [], addressOf: () => "none" }));
+  const { hosts: [host] } = atOnce(
+    hostReports({ calls, names: [name("a")], hasOthers: false, addressOf: () => "none" }),
+  );
   assertEquals([host?.last_call, host?.from, host?.a, host?.fault], [null, null, "none", "why"]);
 });
