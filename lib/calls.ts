@@ -80,6 +80,11 @@ export class Calls {
     this.#entry(name).heardAt = this.#clock();
   }
 
+  /** Of all of which something is known. */
+  names(): Iterable<Hostname> {
+    return this.#entries.keys();
+  }
+
   /** All of which something is known. */
   all(): Iterable<readonly [Hostname, HostCalls]> {
     return this.#entries;

@@ -41,7 +41,11 @@ const encoder = new TextEncoder();
 
 export function createStatus(options: StatusOptions): Handler {
   const { config, watch, reloads } = options;
-  const health = new Health({ config, fileFaults: () => reloads.faults });
+  const health = new Health({
+    config,
+    others: () => config().hooks === undefined ? [] : watch.calls!.names(),
+    fileFaults: () => reloads.faults,
+  });
   const startedAt = Date.now();
   const report = (headers: Answer["headers"], make: (report: StatusReport) => Work<Uint8Array>) => {
     let faults: readonly string[] = [];
