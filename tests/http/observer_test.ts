@@ -26,7 +26,7 @@ async function after(...requests: [target: string, from?: string, password?: str
     prefix: { length: 64, hosts: [nas] },
   });
   clients.add(digest("one"), { hosts: hosts.slice(0, 1), limits: { family: 4 } });
-  const calls = new Calls({ now: () => 5 });
+  const calls = new Calls({ now: () => 5, clock: () => 0 });
   const observer = new Observer(calls);
   const handler = createHandler({
     clients,

@@ -11,7 +11,7 @@ const hosts = (...labels: string[]) =>
   new Set(labels.map((label) => parseHostname(`${label}.dyn.example`)));
 
 function textOf(changes: Partial<MetricsSources> = {}): string {
-  const calls = new Calls({ now: () => 2500 });
+  const calls = new Calls({ now: () => 2500, clock: () => 0 });
   return new TextDecoder().decode(atOnce(metrics({
     version: "1.2.3",
     startedAt: 1500,
@@ -30,7 +30,7 @@ function textOf(changes: Partial<MetricsSources> = {}): string {
 }
 
 Deno.test("each metric has a help, a type and its samples behind each other", () => {
-  const calls = new Calls({ now: () => 2500 });
+  const calls = new Calls({ now: () => 2500, clock: () => 0 });
   for (const label of ["a", "b"]) {
     const name = parseHostname(`${label}.dyn.example`);
     calls.called(name, "192.0.2.1", [label === "a" ? "OK" : "BADIP"]);
@@ -65,7 +65,7 @@ Deno.test("each metric has a help, a type and its samples behind each other", ()
 
 Deno.test("without https there is no expiry, and with too many hosts nothing of each", () => {
   assertEquals(/expiry/.test(textOf()), false);
-  const calls = new Calls({ now: () => 2500 });
+  const calls = new Calls({ now: () => 2500, clock: () => 0 });
   calls.called(parseHostname("a.dyn.example"), "192.0.2.1", ["OK"]);
   const isListed = (changes: Partial<MetricsSources>) => {
     const text = textOf({ calls, ...changes });

@@ -7,8 +7,8 @@ import { hostReports } from "../../lib/status/report.ts";
 const name = (label: string) => parseHostname(`${label}.dyn.example`);
 
 Deno.test("hosts are in the order of their last call, before them those that have not called", () => {
-  let now = Date.UTC(2026, 10, 5);
-  const calls = new Calls({ now: () => now++ });
+  let clock = 0;
+  const calls = new Calls({ now: () => Date.UTC(2026, 10, 5), clock: () => clock++ });
   calls.called(name("b"), "192.0.2.1", ["OK"]);
   calls.changed(name("b"));
   calls.called(name("a"), "192.0.2.2", ["UPTODATE"]);
@@ -62,7 +62,7 @@ Deno.test("hosts are in the order of their last call, before them those that hav
 });
 
 Deno.test("a host that could not be changed, but has not called, has no call", () => {
-  const calls = new Calls({ now: () => 0 });
+  const calls = new Calls({ now: () => 0, clock: () => 0 });
   calls.failed(name("a"), "why");
   const { hosts: [host] } = atOnce(
     hostReports({ calls, names: [name("a")], hasOthers: false, addressOf: () => "none" }),
