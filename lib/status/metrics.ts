@@ -57,7 +57,7 @@ function* general(sources: MetricsSources): Generator<Metric> {
   const requests = new Metric(
     "sftdyn_requests_total",
     "counter",
-    "Requests that were answered, by protocol and HTTP status.",
+    "Well-formed requests that were answered, by protocol and HTTP status.",
   );
   for (const { protocol, status, count } of observer.requests) {
     requests.add(count, { protocol, status });
