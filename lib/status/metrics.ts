@@ -17,7 +17,9 @@ export interface MetricsSources {
   observer: Pick<Observer, "requests" | "results">;
   /** Configured. */
   clients: number;
-  hosts: ReadonlySet<Hostname>;
+  hosts: number;
+  /** Which; needed if these are not more than mostHosts. */
+  names: ReadonlySet<Hostname> | undefined;
   /** Whether hooks name hosts, too: all that have called are hosts then. */
   hasOthers: boolean;
   /** With more hosts, each has no metrics of its own. */
@@ -34,7 +36,7 @@ export function* metrics(sources: MetricsSources): Work<Uint8Array> {
   const { calls, hosts, hasOthers, mostHosts } = sources;
   const text = new LongText();
   for (const metric of general(sources)) metric.addTo(text);
-  const areLeftOut = Math.max(hosts.size, hasOthers ? calls.size : 0) > mostHosts;
+  const areLeftOut = Math.max(hosts, hasOthers ? calls.size : 0) > mostHosts;
   const help = "Whether there are more hosts than metrics_hosts, so that each has no metrics.";
   new Metric("sftdyn_host_metrics_left_out", "gauge", help).add(areLeftOut ? 1 : 0).addTo(text);
   if (!areLeftOut) { for (const metric of yield* ofHosts(sources)) metric.addTo(text); }
@@ -53,7 +55,7 @@ function* general(sources: MetricsSources): Generator<Metric> {
     "From when on calls are known: a host without a call has not called since.",
   ).add(calls.since / 1000);
   yield new Metric("sftdyn_clients", "gauge", "Clients in the configuration.").add(sources.clients);
-  yield new Metric("sftdyn_hosts", "gauge", "Hosts in the configuration.").add(sources.hosts.size);
+  yield new Metric("sftdyn_hosts", "gauge", "Hosts in the configuration.").add(sources.hosts);
   const requests = new Metric(
     "sftdyn_requests_total",
     "counter",
@@ -109,7 +111,7 @@ function* general(sources: MetricsSources): Generator<Metric> {
 }
 
 /** One each of every host that has called. */
-function* ofHosts({ calls, hosts, hasOthers }: MetricsSources): Work<Metric[]> {
+function* ofHosts({ calls, names, hasOthers }: MetricsSources): Work<Metric[]> {
   const lastCalls = new Metric(
     "sftdyn_host_last_request_timestamp_seconds",
     "gauge",
@@ -127,7 +129,7 @@ function* ofHosts({ calls, hosts, hasOthers }: MetricsSources): Work<Metric[]> {
   );
   for (const [host, { calledAt, answer, changedAt }] of calls.all()) {
     yield;
-    if (!hasOthers && !hosts.has(host)) continue;
+    if (!hasOthers && !names!.has(host)) continue;
     if (changedAt !== undefined) changes.add(changedAt / 1000, { host });
     if (calledAt === undefined) continue;
     lastCalls.add(calledAt / 1000, { host });

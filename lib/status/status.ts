@@ -4,6 +4,7 @@ import { STATUS_CODE } from "@std/http/status";
 import type { Calls } from "../calls.ts";
 import type { Config } from "../config/config.ts";
 import type { Updaters } from "../dns/updaters.ts";
+import type { Hostname } from "../hostname.ts";
 import type { Answer } from "../http/answer.ts";
 import type { Connections } from "../http/front_door.ts";
 import type { Handler } from "../http/handler.ts";
@@ -13,7 +14,7 @@ import { createStatusHandler } from "./handler.ts";
 import { Health, type HealthOptions } from "./health.ts";
 import { Kept } from "./kept.ts";
 import { LongText } from "./long_text.ts";
-import { metrics } from "./metrics.ts";
+import { metrics, type MetricsSources } from "./metrics.ts";
 import { pageOf } from "./page.ts";
 import { hostReports, type StatusReport } from "./report.ts";
 import type { Reloads } from "./reloads.ts";
@@ -59,7 +60,8 @@ export function createStatus(options: StatusOptions): Handler {
       return { status: STATUS_CODE.OK, body: await made.get(), headers };
     };
   };
-  const exposition = new Kept(() => inSlices(metricsOf(options, startedAt)), { of: config });
+  const hosts = new DifferentHosts();
+  const exposition = new Kept(() => inSlices(metricsOf(options, startedAt, hosts)), { of: config });
   return createStatusHandler({
     networks: () => config().status?.networks,
     paths: {
@@ -110,7 +112,11 @@ function* pageBytes(report: StatusReport): Work<Uint8Array> {
   return encoder.encode(pageOf({ ...report, hosts, hosts_left_out: leftOut }));
 }
 
-function* metricsOf(options: StatusOptions, startedAt: number): Work<Uint8Array> {
+function* metricsOf(
+  options: StatusOptions,
+  startedAt: number,
+  different: DifferentHosts,
+): Work<Uint8Array> {
   const { version, watch, config, updaters, connections, reloads } = options;
   const { clients, hooks, status, https, certificate } = config();
   const { calls, observer } = watch;
@@ -120,7 +126,7 @@ function* metricsOf(options: StatusOptions, startedAt: number): Work<Uint8Array>
     calls: calls!,
     observer: observer!,
     clients: clients.size,
-    hosts: yield* setOf(clients.names()),
+    ...yield* different.of(clients, status!.metricsHosts),
     hasOthers: hooks !== undefined,
     mostHosts: status!.metricsHosts,
     load: updaters.load,
@@ -130,14 +136,26 @@ function* metricsOf(options: StatusOptions, startedAt: number): Work<Uint8Array>
   });
 }
 
-/** The different ones. */
-function* setOf<T>(all: Iterable<T>): Work<Set<T>> {
-  const different = new Set<T>();
-  for (const each of all) {
-    different.add(each);
-    yield;
+/** The different hosts of clients. Of a million, to find them takes seconds. */
+export class DifferentHosts {
+  #known: { readonly clients: Config["clients"]; readonly hosts: number } | undefined;
+
+  /** How many there are, and which, unless these are known to be more than so many. */
+  *of(
+    clients: Config["clients"],
+    most: number,
+  ): Work<Pick<MetricsSources, "hosts" | "names">> {
+    if (this.#known?.clients === clients && this.#known.hosts > most) {
+      return { hosts: this.#known.hosts, names: undefined };
+    }
+    const names = new Set<Hostname>();
+    for (const name of clients.names()) {
+      names.add(name);
+      yield;
+    }
+    this.#known = { clients, hosts: names.size };
+    return { hosts: names.size, names };
   }
-  return different;
 }
 
 /** The report as JSON, a host a line. */

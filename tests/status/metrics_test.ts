@@ -1,14 +1,18 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Calls } from "../../lib/calls.ts";
+import { Clients, digest } from "../../lib/clients.ts";
 import { parseHostname } from "../../lib/hostname.ts";
 import { Observer } from "../../lib/http/observer.ts";
 import { atOnce } from "../../lib/slices.ts";
 import { Metric } from "../../lib/status/exposition.ts";
 import { LongText } from "../../lib/status/long_text.ts";
+import { DifferentHosts } from "../../lib/status/status.ts";
 import { metrics, type MetricsSources } from "../../lib/status/metrics.ts";
 
-const hosts = (...labels: string[]) =>
-  new Set(labels.map((label) => parseHostname(`${label}.dyn.example`)));
+function hosts(...labels: string[]) {
+  const names = new Set(labels.map((label) => parseHostname(`${label}.dyn.example`)));
+  return { hosts: names.size, names };
+}
 
 function textOf(changes: Partial<MetricsSources> = {}): string {
   const calls = new Calls({ now: () => 2500, clock: () => 0 });
@@ -18,7 +22,7 @@ function textOf(changes: Partial<MetricsSources> = {}): string {
     calls,
     observer: new Observer(calls),
     clients: 2,
-    hosts: hosts("a", "b", "c"),
+    ...hosts("a", "b", "c"),
     hasOthers: false,
     mostHosts: 3,
     load: { waiting: 4, sessions: 5 },
@@ -74,22 +78,22 @@ Deno.test("without https there is no expiry, and with too many hosts nothing of 
     return !isLeftOut;
   };
   assertEquals(isListed({}), true);
-  assertEquals(isListed({ hosts: hosts("a", "b", "c", "d") }), false);
-  assertEquals(isListed({ hosts: hosts(), hasOthers: true, mostHosts: 1 }), true);
+  assertEquals(isListed(hosts("a", "b", "c", "d")), false);
+  assertEquals(isListed({ ...hosts(), hasOthers: true, mostHosts: 1 }), true);
   // Hosts of hooks are in no configuration.
-  assertEquals(isListed({ hosts: hosts(), hasOthers: true, mostHosts: 0 }), false);
+  assertEquals(isListed({ ...hosts(), hasOthers: true, mostHosts: 0 }), false);
 });
 
 Deno.test("nothing is told of a host that is in the configuration no more", () => {
   const calls = new Calls();
-  for (const name of hosts("a", "gone", "b")) calls.called(name, "192.0.2.1", ["OK"]);
+  for (const name of hosts("a", "gone", "b").names) calls.called(name, "192.0.2.1", ["OK"]);
   const told = (changes: Partial<MetricsSources>) => {
     const samples = textOf({ calls, ...changes }).matchAll(/up_to_date\{host="([^."]*)/g);
     return [...samples].map(([, label]) => label);
   };
   assertEquals(told({ mostHosts: 3 }), ["a", "b"]);
   assertEquals(told({ mostHosts: 3, hasOthers: true }), ["a", "gone", "b"]);
-  assertEquals(told({ hosts: hosts("a", "b"), mostHosts: 2 }), ["a", "b"], "it takes no room");
+  assertEquals(told({ ...hosts("a", "b"), mostHosts: 2 }), ["a", "b"], "it takes no room");
 });
 
 Deno.test("labels and helps are escaped, and a long text is whole", () => {
@@ -108,4 +112,21 @@ Deno.test("labels and helps are escaped, and a long text is whole", () => {
   ]);
   assertEquals(lines.length, 4 + 10_000 + 1);
   assertMatch(lines.at(-2)!, /^m 9999$/);
+});
+
+Deno.test("where there are too many hosts, they are counted once", () => {
+  let asked = 0;
+  const clients = new Clients();
+  for (const label of ["a", "b"]) {
+    clients.add(digest(label), { hosts: [{ name: parseHostname(`${label}.dyn.example`) }] });
+  }
+  const names = clients.names.bind(clients);
+  clients.names = () => (asked++, names());
+  const different = new DifferentHosts();
+  const all = hosts("a", "b");
+  assertEquals(atOnce(different.of(clients, 1)), all);
+  assertEquals(atOnce(different.of(clients, 1)), { ...all, names: undefined });
+  assertEquals(asked, 1);
+  assertEquals(atOnce(different.of(clients, 2)), all, "each is told of");
+  assertEquals(atOnce(different.of(new Clients(), 1)), hosts());
 });
