@@ -5,7 +5,7 @@ import type { Hostname } from "./hostname.ts";
 /** What a host's client was told last. BADIP: its request named what no host can have. */
 export type LastAnswer = "OK" | "UPTODATE" | "FAIL" | "BUSY" | "BADIP";
 
-/** What is known of one host. Times are milliseconds since 1970. */
+/** What is known of one host. Times are milliseconds since 1970, by the clock as it is set now. */
 export interface HostCalls {
   /** When it called last; undefined: it has not. */
   readonly calledAt: number | undefined;
@@ -30,8 +30,12 @@ export interface CallsOptions {
 /** As many as the update engine knows records of. */
 const MOST = 400_000;
 
+/** The difference of the clocks that is none, in milliseconds: one of them was set. */
+const SET = 1000;
+
+/** All times are of the clock that nobody sets. */
 type Entry = { -readonly [name in keyof HostCalls]: HostCalls[name] } & {
-  /** When it called last, of the clock that nobody sets. */
+  /** From when on it is silent: its last call, or when it was new. */
   heardAt: number | undefined;
 };
 
@@ -42,9 +46,12 @@ export class Calls {
   readonly #now: () => number;
   readonly #clock: () => number;
   readonly #entries = new Map<Hostname, Entry>();
+  /** From when on all calls are known. */
   #since: number;
-  /** The same, of the clock that nobody sets. */
+  /** From when on it is known who was heard. */
   #heardSince: number;
+  /** What the clock that is set was ahead of the other when that was looked at last. */
+  #ahead: number;
 
   constructor(
     { most = MOST, now = Date.now, clock = () => performance.now() }: CallsOptions = {},
@@ -52,13 +59,13 @@ export class Calls {
     this.#most = most;
     this.#now = now;
     this.#clock = clock;
-    this.#since = now();
-    this.#heardSince = clock();
+    this.#since = this.#heardSince = clock();
+    this.#ahead = now() - this.#since;
   }
 
   /** From when on a call of every host is known: the start, or the last call that was forgotten. */
   get since(): number {
-    return this.#since;
+    return Math.round(this.#since + this.#look());
   }
 
   get size(): number {
@@ -67,7 +74,8 @@ export class Calls {
 
   /** A host of which nothing is known has not called since `since`. */
   of(name: Hostname): HostCalls | undefined {
-    return this.#entries.get(name);
+    const entry = this.#entries.get(name);
+    return entry && this.#toldOf(entry);
   }
 
   /** When it called last, of the clock that nobody sets; where that is not known, it is not after this. */
@@ -80,28 +88,51 @@ export class Calls {
     this.#entry(name).heardAt = this.#clock();
   }
 
+  /** Of all of which something is known. */
+  names(): Iterable<Hostname> {
+    return this.#entries.keys();
+  }
+
   /** All of which something is known. */
-  all(): Iterable<readonly [Hostname, HostCalls]> {
-    return this.#entries;
+  *all(): Iterable<readonly [Hostname, HostCalls]> {
+    for (const [name, entry] of this.#entries) yield [name, this.#toldOf(entry)];
   }
 
   /** The host has called, and it was told this: of several in one call, the worst. */
   called(name: Hostname, from: string, answers: readonly LastAnswer[]): void {
     const entry = this.#entry(name);
-    entry.calledAt = this.#now();
-    entry.heardAt = this.#clock();
+    entry.calledAt = entry.heardAt = this.#clock();
     entry.from = from;
     entry.answer = worst(answers);
   }
 
   /** A record of it was changed. */
   changed(name: Hostname): void {
-    this.#entry(name).changedAt = this.#now();
+    this.#entry(name).changedAt = this.#clock();
   }
 
   /** A record of it could not be changed. */
   failed(name: Hostname, reason: string): void {
-    this.#entry(name).fault = { at: this.#now(), reason };
+    this.#entry(name).fault = { at: this.#clock(), reason };
+  }
+
+  #toldOf({ calledAt, from, answer, changedAt, fault }: Entry): HostCalls {
+    const ahead = this.#look();
+    const told = (at: number | undefined) => at === undefined ? at : Math.round(at + ahead);
+    return {
+      calledAt: told(calledAt),
+      from,
+      answer,
+      changedAt: told(changedAt),
+      fault: fault && { ...fault, at: told(fault.at)! },
+    };
+  }
+
+  /** Where the clock was set, what was before is told by it as well: how long ago it was stays true. */
+  #look(): number {
+    const ahead = this.#now() - this.#clock();
+    if (Math.abs(ahead - this.#ahead) >= SET) this.#ahead = ahead;
+    return this.#ahead;
   }
 
   #entry(name: Hostname): Entry {
@@ -123,7 +154,7 @@ export class Calls {
 
   #forgetSome(): void {
     let left = Math.ceil(this.#most / 10);
-    for (const [name, { calledAt = 0, heardAt = 0 }] of this.#entries) {
+    for (const [name, { calledAt = -Infinity, heardAt = -Infinity }] of this.#entries) {
       if (left-- === 0) break;
       this.#since = Math.max(this.#since, calledAt);
       this.#heardSince = Math.max(this.#heardSince, heardAt);

@@ -59,7 +59,7 @@ export function createLog(
     return (message, event) => {
       if (format() === "json") {
         const line = { time: now().toISOString(), level: own, ...event, message };
-        return write(`${priority}${escaped(JSON.stringify(line))}\n`);
+        return write(`${priority}${escapedJson(JSON.stringify(line))}\n`);
       }
       const start = journal ? priority : `${now().toISOString()} ${word}: `;
       write(`${start}${oneLine(message)}\n`);
@@ -75,7 +75,7 @@ export function createLog(
 }
 
 /** JSON without what a terminal, or a program that reads lines, may take for more than text. */
-function escaped(json: string): string {
+export function escapedJson(json: string): string {
   return json.replace(/[\x7f-\x9f\u2028\u2029]/g, (char) => {
     return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });

@@ -149,10 +149,10 @@ export async function startService(
 
   /** Serves with other settings, clients and hooks, which are in `what`. */
   async function apply(next: Config, what: string, nextHooks: Hooks | undefined): Promise<void> {
-    if (watch.calls !== undefined && next.withdrawal !== undefined) {
-      const { least } = next.withdrawal;
+    // Also where nothing is withdrawn: the next reload may change that.
+    if (watch.calls !== undefined) {
       const [before, after] = [config.clients.names(), next.clients.names()];
-      await inSlices(welcome(watch.calls, { least, before, after, now: clock }));
+      await inSlices(welcome(watch.calls, { before, after, now: clock }));
     }
     await inSlices(updaters.reconfigure(updatersSettings(next), next.clients.names(), () => {
       if (hooks !== nextHooks) hooks?.retire();

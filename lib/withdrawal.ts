@@ -155,9 +155,10 @@ function withdrawalOf({ host: { name, ttl, family }, heardAt }: Silent, time: nu
   return types.map((type) => ({ name, type, ttl, address: undefined, note }));
 }
 
+/** Milliseconds that make no difference: nobody looks more often who is due. */
+const SHORT = 60_000;
+
 export interface WelcomeOptions {
-  /** Milliseconds after which a host may lose its addresses. */
-  least: number;
   /** The hosts that there were. */
   before: Iterable<Hostname>;
   /** Those that there will be. */
@@ -168,14 +169,14 @@ export interface WelcomeOptions {
 
 /**
  * Counts from now on how long those hosts are silent that are new in the
- * configuration, as far as that matters.
+ * configuration.
  */
 export function* welcome(
   calls: Pick<Calls, "heardAt" | "expect">,
-  { least, before, after, now }: WelcomeOptions,
+  { before, after, now }: WelcomeOptions,
 ): Work {
   const time = now();
-  const isSilent = (name: Hostname) => time - calls.heardAt(name) >= least;
+  const isSilent = (name: Hostname) => time - calls.heardAt(name) >= SHORT;
   const known = new Set<Hostname>();
   for (const name of before) {
     yield;

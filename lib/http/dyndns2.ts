@@ -47,7 +47,7 @@ const BADAUTH: Answer = {
   headers: { "www-authenticate": 'Basic realm="sftdyn"' },
 };
 
-export function createDyndns2({ clients, warn, refused, paths }: Dyndns2Options): Dyndns2 {
+export function createDyndns2({ clients, warn, refused, failed, paths }: Dyndns2Options): Dyndns2 {
   const known = new Set(paths);
   return {
     name: "dyndns2",
@@ -72,12 +72,13 @@ export function createDyndns2({ clients, warn, refused, paths }: Dyndns2Options)
       if (hosts.length === 0) return answer(linesOf(asked, () => ""));
       if (caller.address === undefined) {
         warn(caller.problem, { event: "proxy_fault" });
+        failed({ ...client, hosts }, caller);
         return trouble("FAIL", linesOf(asked, () => "911"));
       }
       const named = client.address === "request" ? query : "";
       const wanted = wantedRecords(client, named, caller.address);
       if (wanted instanceof BadAddress) {
-        refused(client, key, wanted, caller);
+        refused({ ...client, hosts }, key, wanted, caller);
         return answer(linesOf(asked, () => "dnserr"));
       }
       const { addresses, prefixed } = wanted;

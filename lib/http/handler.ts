@@ -51,8 +51,12 @@ export function createHandler(
     warn(`key ${id}: ${problem}`, { event: "address_refused", address, key: id });
     observer?.refused(client, isNamed ? "BADIP" : "FAIL", caller);
   };
-  const secretUrl = createSecretUrl({ clients, warn, refused });
-  const byPath = dyndns2 && createDyndns2({ clients, warn, refused, ...dyndns2 });
+  const failed: ProtocolOptions["failed"] = (client, caller) => {
+    observer?.refused(client, "FAIL", caller);
+  };
+  const told = { clients, warn, refused, failed };
+  const secretUrl = createSecretUrl(told);
+  const byPath = dyndns2 && createDyndns2({ ...told, ...dyndns2 });
   const watched = (protocol: Protocol): Protocol =>
     observer === undefined ? protocol : observed(protocol, observer);
   const [bySecret, byName] = [watched(secretUrl), byPath && watched(byPath)];
@@ -64,7 +68,7 @@ export function createHandler(
     return NOT_ALLOWED;
   };
   if (hooked !== undefined) {
-    const answer = createHooked(hooked, { callers, protocolOf, updater });
+    const answer = createHooked(hooked, { callers, protocolOf, updater, observer });
     return (request, from) => request.method === "GET" ? answer(request, from) : notAllowed();
   }
 

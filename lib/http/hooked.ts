@@ -8,6 +8,7 @@ import { type HeaderList, HookError, type Hooks } from "../hooks/hooks.ts";
 import type { Hostname } from "../hostname.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller, Callers } from "./client_address.ts";
+import type { Observer } from "./observer.ts";
 import { belongTogether, changesOf, type Protocol } from "./protocol.ts";
 import type { HttpRequest } from "./request_head.ts";
 
@@ -24,6 +25,7 @@ interface BuiltIn {
   callers: Pick<Callers, "find">;
   protocolOf: (request: HttpRequest, caller: Caller) => Protocol;
   updater: Pick<Updater, "set">;
+  observer: Pick<Observer, "refused"> | undefined;
 }
 
 /** Calls of a hook for one request: of a household's, there may be more than may wait. */
@@ -32,7 +34,7 @@ const AT_ONCE = 32;
 /** @returns what answers a GET request, asking each hook that there is */
 export function createHooked(
   { hooks, ttlOf, isKnown }: HookedOptions,
-  { callers, protocolOf, updater }: BuiltIn,
+  { callers, protocolOf, updater, observer }: BuiltIn,
 ): (request: HttpRequest, from: string) => Promise<Answer> {
   return async (request, from) => {
     const builtIn = callers.find(from, request);
@@ -45,7 +47,13 @@ export function createHooked(
       const client = await clientOf(caller, key);
       const call = protocol.parse(request, caller, client);
       if ("status" in call) return call;
-      const changes = await withCommands(changesOf(call), headers, key);
+      const changes = await withCommands(changesOf(call), headers, key).catch((error) => {
+        if (error instanceof HookError) {
+          const { hosts, prefixed = [] } = call;
+          observer?.refused({ hosts: [...hosts, ...prefixed] }, error.result, call.caller);
+        }
+        throw error;
+      });
       return protocol.respond(await updater.set(changes, belongTogether(call)), call);
     } catch (error) {
       if (!(error instanceof HookError)) throw error;

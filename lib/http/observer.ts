@@ -1,11 +1,10 @@
 /** What is remembered of every request, for whoever watches sftdyn: who called, and how many were answered how. */
 
-import type { Calls } from "../calls.ts";
-import type { Client } from "../clients.ts";
+import type { Calls, LastAnswer } from "../calls.ts";
 import type { Result } from "../dns/updater.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller } from "./client_address.ts";
-import type { Call, Protocol } from "./protocol.ts";
+import type { Call, Callee, Protocol } from "./protocol.ts";
 
 /** "none": what is no request of any protocol. */
 export type ProtocolName = Protocol["name"] | "none";
@@ -47,8 +46,8 @@ export class Observer {
     }
   }
 
-  /** A call was not carried out, as the client may not have this address, or nobody can. */
-  refused({ hosts, prefix }: Client, answer: "BADIP" | "FAIL", from: Caller): void {
+  /** A call was not carried out. */
+  refused({ hosts, prefix }: Callee, answer: LastAnswer, from: Caller): void {
     for (const { name } of [...hosts, ...prefix?.hosts ?? []]) {
       this.#calls.called(name, from.text, [answer]);
     }

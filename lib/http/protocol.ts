@@ -40,12 +40,17 @@ export interface Protocol<OwnCall extends Call = Call> {
   refuse(result: "FAIL" | "BUSY"): Answer;
 }
 
+/** Whose request it is: of a client's hosts those that it is for. */
+export type Callee = Pick<Client, "hosts" | "prefix">;
+
 export interface ProtocolOptions {
   clients: Pick<ClientList, "find">;
   /** Logs why a request was refused. */
   warn: LogLine;
   /** Hears of a request of a client whose address is not taken; the key as it was sent. */
-  refused: (client: Client, key: string, address: BadAddress, caller: Caller) => void;
+  refused: (client: Callee, key: string, address: BadAddress, caller: Caller) => void;
+  /** Hears of a request of a client that cannot be carried out for another reason. */
+  failed: (client: Callee, caller: Caller) => void;
 }
 
 /** The line for a request with a key that nobody has. */

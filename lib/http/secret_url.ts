@@ -35,7 +35,7 @@ export interface SecretUrl extends Protocol {
   hasKey(request: HttpRequest, caller: Caller): boolean;
 }
 
-export function createSecretUrl({ clients, warn, refused }: ProtocolOptions): SecretUrl {
+export function createSecretUrl({ clients, warn, refused, failed }: ProtocolOptions): SecretUrl {
   const find = (key: string, caller: Caller) =>
     findKey(key, (key) => {
       const client = clients.find(key);
@@ -59,6 +59,7 @@ export function createSecretUrl({ clients, warn, refused }: ProtocolOptions): Se
       }
       if (caller.address === undefined) {
         warn(caller.problem, { event: "proxy_fault" });
+        if (found !== undefined) failed(found.client, caller);
         return ANSWERS.FAIL;
       }
       const { address } = caller;

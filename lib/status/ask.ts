@@ -1,5 +1,6 @@
 /** Asks a running sftdyn, at its status listener, who calls in. */
 
+import { local, parseAddress } from "../address.ts";
 import { type Endpoint, endpointText } from "../endpoint.ts";
 import { errorMessage } from "../error_message.ts";
 import { oneLine } from "../log.ts";
@@ -39,11 +40,20 @@ export async function askReport(
   }
   const [, status, body] = /^HTTP\/1\.[01] (\d{3})[^]*?\r\n\r\n([^]*)$/.exec(answer) ?? [];
   if (status !== undefined && status !== "200") {
-    throw new AskError(`${place} answers ${status}: ${oneLine(body!.slice(0, 200))}`);
+    throw new AskError(`${place} answers ${status}: ${oneLine(body!.trim().slice(0, 200))}`);
   }
   const report = parsed(body);
   if (report === undefined) throw new AskError(`what answers on ${place} is not sftdyn's status`);
   return report;
+}
+
+/** Where this machine may ask whatever status_networks are, if there is such a one. */
+export function endpointToAsk(endpoints: readonly Endpoint[]): Endpoint | undefined {
+  const isLoopback = (endpoint: Endpoint) => {
+    const address = parseAddress(reachable(endpoint).hostname!);
+    return address !== undefined && local(address) === "loopback";
+  };
+  return endpoints.find(isLoopback) ?? endpoints[0];
 }
 
 /** Every interface is reached by the loopback one. */
@@ -73,8 +83,23 @@ async function request(endpoint: Endpoint, path: string, timeout: number): Promi
 function parsed(body: string | undefined): StatusReport | undefined {
   try {
     const report = JSON.parse(body!);
-    return Array.isArray(report.hosts) && Array.isArray(report.faults) ? report : undefined;
+    return isReport(report) ? report : undefined;
   } catch {
     return undefined;
   }
+}
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
+/** Whatever else listens there: all of it is shown to somebody. */
+function isReport({ time, since, faults, hosts, hosts_left_out: leftOut }: StatusReport): boolean {
+  const isText = (value: unknown) => typeof value === "string";
+  const isTime = (value: unknown) => isText(value) && TIME.test(value as string);
+  const isOr = (is: (value: unknown) => boolean, ...values: unknown[]) =>
+    values.every((value) => value === null || is(value));
+  return isTime(time) && isTime(since) && faults.every(isText) && typeof leftOut === "number" &&
+    hosts.every((host) =>
+      isText(host.host) && isOr(isText, host.a, host.aaaa, host.from, host.answer, host.fault) &&
+      isOr(isTime, host.last_call, host.last_change, host.last_fault)
+    );
 }

@@ -19,6 +19,8 @@ export interface HealthOptions {
     Config,
     "nameserver" | "zones" | "timeout" | "clients" | "https" | "certificate"
   >;
+  /** Hosts that hooks have named. */
+  others?: () => Iterable<Hostname>;
   /** What is wrong with files, so that what they held before is still used. */
   fileFaults: () => readonly string[];
   /** A nameserver, reached with its key; it waits so many milliseconds. */
@@ -41,6 +43,7 @@ export class Health {
   constructor(options: HealthOptions) {
     this.#options = {
       connect: (nameserver, timeout) => new Nsupdate({ nameserver, timeout, maxSessions: 1 }),
+      others: () => [],
       now: () => new Date(),
       delay: realDelay,
       ...options,
@@ -65,8 +68,8 @@ export class Health {
 
   /** Of each nameserver, whether it would take an update of the first host that it has. */
   async #probeAll(): Promise<string[]> {
-    const { config, now } = this.#options;
-    const all = await inSlices(firstHosts(config()));
+    const { config, others, now } = this.#options;
+    const all = await inSlices(firstHosts(config(), others()));
     const faults: string[] = [];
     const deadline = now().getTime() + PATIENCE;
     for (let i = 0; i < all.length; i += AT_ONCE) {
@@ -103,7 +106,7 @@ export class Health {
 
 interface FirstHost {
   readonly nameserver: Nameserver;
-  readonly host: ClientHost;
+  readonly host: Pick<ClientHost, "name" | "family">;
   /** undefined: it must be found. */
   readonly zone: Hostname | undefined;
 }
@@ -111,13 +114,14 @@ interface FirstHost {
 /** Each nameserver that has a host, with the first one. */
 function* firstHosts(
   { clients, nameserver, zones }: Pick<Config, "clients" | "nameserver" | "zones">,
+  others: Iterable<Hostname>,
 ): Work<FirstHost[]> {
   const names = new Set(
     [nameserver, ...zones.all.map((zone) => zone.nameserver)].map(nameserverId),
   );
   const found = new Set<Nameserver>();
   const all = new Map<string, FirstHost>();
-  for (const host of clients.all()) {
+  for (const host of hostsOf(clients, others)) {
     const zone = zones.of(host.name);
     const own = zone?.nameserver ?? nameserver;
     if (!found.has(own)) {
@@ -129,4 +133,12 @@ function* firstHosts(
     yield;
   }
   return [...all.values()];
+}
+
+function* hostsOf(
+  clients: Config["clients"],
+  others: Iterable<Hostname>,
+): Generator<FirstHost["host"]> {
+  yield* clients.all();
+  for (const name of others) yield { name };
 }

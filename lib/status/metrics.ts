@@ -2,6 +2,7 @@
 
 import type { Calls } from "../calls.ts";
 import type { Updaters } from "../dns/updaters.ts";
+import type { Hostname } from "../hostname.ts";
 import type { Connections } from "../http/front_door.ts";
 import type { Observer } from "../http/observer.ts";
 import type { Work } from "../slices.ts";
@@ -17,6 +18,10 @@ export interface MetricsSources {
   /** Configured. */
   clients: number;
   hosts: number;
+  /** Which; needed if these are not more than mostHosts. */
+  names: ReadonlySet<Hostname> | undefined;
+  /** Whether hooks name hosts, too: all that have called are hosts then. */
+  hasOthers: boolean;
   /** With more hosts, each has no metrics of its own. */
   mostHosts: number;
   load: Updaters["load"];
@@ -28,13 +33,13 @@ export interface MetricsSources {
 }
 
 export function* metrics(sources: MetricsSources): Work<Uint8Array> {
-  const { calls, hosts, mostHosts } = sources;
+  const { calls, hosts, hasOthers, mostHosts } = sources;
   const text = new LongText();
   for (const metric of general(sources)) metric.addTo(text);
-  const areLeftOut = Math.max(hosts, calls.size) > mostHosts;
+  const areLeftOut = Math.max(hosts, hasOthers ? calls.size : 0) > mostHosts;
   const help = "Whether there are more hosts than metrics_hosts, so that each has no metrics.";
   new Metric("sftdyn_host_metrics_left_out", "gauge", help).add(areLeftOut ? 1 : 0).addTo(text);
-  if (!areLeftOut) { for (const metric of yield* ofHosts(calls)) metric.addTo(text); }
+  if (!areLeftOut) { for (const metric of yield* ofHosts(sources)) metric.addTo(text); }
   return text.bytes();
 }
 
@@ -54,7 +59,7 @@ function* general(sources: MetricsSources): Generator<Metric> {
   const requests = new Metric(
     "sftdyn_requests_total",
     "counter",
-    "Requests that were answered, by protocol and HTTP status.",
+    "Well-formed requests that were answered, by protocol and HTTP status.",
   );
   for (const { protocol, status, count } of observer.requests) {
     requests.add(count, { protocol, status });
@@ -106,7 +111,7 @@ function* general(sources: MetricsSources): Generator<Metric> {
 }
 
 /** One each of every host that has called. */
-function* ofHosts(calls: MetricsSources["calls"]): Work<Metric[]> {
+function* ofHosts({ calls, names, hasOthers }: MetricsSources): Work<Metric[]> {
   const lastCalls = new Metric(
     "sftdyn_host_last_request_timestamp_seconds",
     "gauge",
@@ -124,6 +129,7 @@ function* ofHosts(calls: MetricsSources["calls"]): Work<Metric[]> {
   );
   for (const [host, { calledAt, answer, changedAt }] of calls.all()) {
     yield;
+    if (!hasOthers && !names!.has(host)) continue;
     if (changedAt !== undefined) changes.add(changedAt / 1000, { host });
     if (calledAt === undefined) continue;
     lastCalls.add(calledAt / 1000, { host });

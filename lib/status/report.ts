@@ -37,8 +37,10 @@ export interface HostReport {
 
 export interface HostReportsOptions {
   calls: Pick<Calls, "of" | "all">;
-  /** Those of the configuration; others that have called are added. */
+  /** Those of the configuration. */
   names: Iterable<Hostname>;
+  /** Whether hooks name hosts, too: all that have called are hosts then. */
+  hasOthers: boolean;
   addressOf: (name: Hostname, type: AddressType) => string | undefined;
   /** Of more hosts, those that have called last are left out. */
   most?: number;
@@ -54,16 +56,18 @@ const MOST = 100_000;
 
 /** One for each host, in a report's order. */
 export function* hostReports(
-  { calls, names, addressOf, most = MOST }: HostReportsOptions,
+  { calls, names, hasOthers, addressOf, most = MOST }: HostReportsOptions,
 ): Work<HostReports> {
   const all = new Set<Hostname>();
   for (const name of names) {
     all.add(name);
     yield;
   }
-  for (const [name] of calls.all()) {
-    all.add(name);
-    yield;
+  if (hasOthers) {
+    for (const [name] of calls.all()) {
+      all.add(name);
+      yield;
+    }
   }
   const callers: Caller[] = [];
   for (const host of all) {

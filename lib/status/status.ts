@@ -4,6 +4,7 @@ import { STATUS_CODE } from "@std/http/status";
 import type { Calls } from "../calls.ts";
 import type { Config } from "../config/config.ts";
 import type { Updaters } from "../dns/updaters.ts";
+import type { Hostname } from "../hostname.ts";
 import type { Answer } from "../http/answer.ts";
 import type { Connections } from "../http/front_door.ts";
 import type { Handler } from "../http/handler.ts";
@@ -13,7 +14,7 @@ import { createStatusHandler } from "./handler.ts";
 import { Health, type HealthOptions } from "./health.ts";
 import { Kept } from "./kept.ts";
 import { LongText } from "./long_text.ts";
-import { metrics } from "./metrics.ts";
+import { metrics, type MetricsSources } from "./metrics.ts";
 import { pageOf } from "./page.ts";
 import { hostReports, type StatusReport } from "./report.ts";
 import type { Reloads } from "./reloads.ts";
@@ -22,7 +23,7 @@ import type { Watch } from "./watch.ts";
 export interface StatusOptions {
   version: string;
   /** What is served now. */
-  config: () => ReturnType<HealthOptions["config"]> & Pick<Config, "status">;
+  config: () => ReturnType<HealthOptions["config"]> & Pick<Config, "status" | "hooks">;
   watch: Pick<Watch, "calls" | "observer">;
   updaters: Pick<Updaters, "addressOf" | "load">;
   connections: () => Connections;
@@ -41,7 +42,11 @@ const encoder = new TextEncoder();
 
 export function createStatus(options: StatusOptions): Handler {
   const { config, watch, reloads } = options;
-  const health = new Health({ config, fileFaults: () => reloads.faults });
+  const health = new Health({
+    config,
+    others: () => config().hooks === undefined ? [] : watch.calls!.names(),
+    fileFaults: () => reloads.faults,
+  });
   const startedAt = Date.now();
   const report = (headers: Answer["headers"], make: (report: StatusReport) => Work<Uint8Array>) => {
     let faults: readonly string[] = [];
@@ -55,7 +60,8 @@ export function createStatus(options: StatusOptions): Handler {
       return { status: STATUS_CODE.OK, body: await made.get(), headers };
     };
   };
-  const exposition = new Kept(() => inSlices(metricsOf(options, startedAt)), { of: config });
+  const hosts = new DifferentHosts();
+  const exposition = new Kept(() => inSlices(metricsOf(options, startedAt, hosts)), { of: config });
   return createStatusHandler({
     networks: () => config().status?.networks,
     paths: {
@@ -86,6 +92,7 @@ function* reportOf(
   const { hosts, leftOut } = yield* hostReports({
     calls,
     names: config().clients.names(),
+    hasOthers: config().hooks !== undefined,
     addressOf: (name, type) => updaters.addressOf(name, type),
   });
   return yield* make({
@@ -105,9 +112,13 @@ function* pageBytes(report: StatusReport): Work<Uint8Array> {
   return encoder.encode(pageOf({ ...report, hosts, hosts_left_out: leftOut }));
 }
 
-function* metricsOf(options: StatusOptions, startedAt: number): Work<Uint8Array> {
+function* metricsOf(
+  options: StatusOptions,
+  startedAt: number,
+  different: DifferentHosts,
+): Work<Uint8Array> {
   const { version, watch, config, updaters, connections, reloads } = options;
-  const { clients, status, https, certificate } = config();
+  const { clients, hooks, status, https, certificate } = config();
   const { calls, observer } = watch;
   return yield* metrics({
     version,
@@ -115,7 +126,8 @@ function* metricsOf(options: StatusOptions, startedAt: number): Work<Uint8Array>
     calls: calls!,
     observer: observer!,
     clients: clients.size,
-    hosts: yield* sizeOf(clients.names()),
+    ...yield* different.of(clients, status!.metricsHosts),
+    hasOthers: hooks !== undefined,
     mostHosts: status!.metricsHosts,
     load: updaters.load,
     connections: connections(),
@@ -124,14 +136,26 @@ function* metricsOf(options: StatusOptions, startedAt: number): Work<Uint8Array>
   });
 }
 
-/** How many different ones there are. */
-function* sizeOf(names: Iterable<string>): Work<number> {
-  const all = new Set<string>();
-  for (const name of names) {
-    all.add(name);
-    yield;
+/** The different hosts of clients. Of a million, to find them takes seconds. */
+export class DifferentHosts {
+  #known: { readonly clients: Config["clients"]; readonly hosts: number } | undefined;
+
+  /** How many there are, and which, unless these are known to be more than so many. */
+  *of(
+    clients: Config["clients"],
+    most: number,
+  ): Work<Pick<MetricsSources, "hosts" | "names">> {
+    if (this.#known?.clients === clients && this.#known.hosts > most) {
+      return { hosts: this.#known.hosts, names: undefined };
+    }
+    const names = new Set<Hostname>();
+    for (const name of clients.names()) {
+      names.add(name);
+      yield;
+    }
+    this.#known = { clients, hosts: names.size };
+    return { hosts: names.size, names };
   }
-  return all.size;
 }
 
 /** The report as JSON, a host a line. */

@@ -5,8 +5,8 @@ import { type Config, ConfigError } from "../config/config.ts";
 import { count } from "../count.ts";
 import { durationText } from "../duration.ts";
 import type { Endpoint } from "../endpoint.ts";
-import { oneLine } from "../log.ts";
-import { askReport } from "./ask.ts";
+import { escapedJson, oneLine } from "../log.ts";
+import { askReport, endpointToAsk } from "./ask.ts";
 import type { StatusReport } from "./report.ts";
 import { A_DAY, countSilence, type SilenceCounts, silenceOf, utcText } from "./silence.ts";
 import { tableLines } from "./table.ts";
@@ -34,7 +34,7 @@ export interface StatusOptions {
  */
 export async function status(options: StatusOptions): Promise<boolean> {
   const { file, load, ask = askReport, stale, isJson, print } = options;
-  const endpoint = (await load()).status?.endpoints[0];
+  const endpoint = endpointToAsk((await load()).status?.endpoints ?? []);
   if (endpoint === undefined) {
     throw new ConfigError([
       `${file}: without status, sftdyn does not tell who calls in: put the line ` +
@@ -46,7 +46,7 @@ export async function status(options: StatusOptions): Promise<boolean> {
     ...all,
     hosts: all.hosts.filter((host) => silenceOf(host, all, stale) === "silent"),
   };
-  if (isJson) print(JSON.stringify(report, null, 2));
+  if (isJson) print(escapedJson(JSON.stringify(report, null, 2)));
   else if (stale === undefined) printAll(report, options);
   else printStale(report, countSilence(all, stale), { ...options, stale });
   return stale === undefined || report.hosts.length === 0;

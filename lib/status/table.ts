@@ -84,7 +84,7 @@ function rowOf(host: HostReport, report: StatusReport, limit: number): Row {
       text: last_call === null ? `not in ${short(report.since, report)}` : ago(last_call),
       colour: isSilent ? "yellow" : undefined,
     },
-    ANSWER: { text: answer ?? NOTHING, colour: isGood ? undefined : "red" },
+    ANSWER: { ...textCell(answer), colour: isGood ? undefined : "red" },
     CHANGED: { text: ago(last_change) },
     FROM: textCell(from),
     A: textCell(a),

@@ -134,7 +134,8 @@ const SHIFTS: [name: string, offset: number][] = [
 
 for (const [name, offset] of SHIFTS) {
   Deno.test(`the clock set ${name}: updates go on, also the one that waits`, async () => {
-    const settings = "min_interval = 2\nrecheck = 1";
+    const status = `127.0.0.1:${freePort()}`;
+    const settings = `min_interval = 2\nrecheck = 1\nstatus = "${status}"`;
     await withMachine({ settings, isShared: true }, async (machine) => {
       const { clock, named, program, update } = machine;
       const started = performance.now();
@@ -145,6 +146,11 @@ for (const [name, offset] of SHIFTS) {
       assertEquals(await update("other", "127.0.0.1"), "200 OK");
       await logsTimeAt(offset, () => program.log());
       await logsTimeAt(offset, () => named.log());
+      const report = JSON.parse((await curl(`http://${status}/hosts.json`)).slice("200 ".length));
+      for (const before of [report.since, report.hosts.at(-1).last_call]) {
+        const age = Date.parse(report.time) - Date.parse(before);
+        assert(age >= 0 && age < 60_000, `${before} is shown at ${report.time}`);
+      }
       assertEquals(await waiting, "200 OK");
       assert(performance.now() - started >= 2000, "min_interval went by the clock that was set");
       assertEquals(await named.dig("host.dyn.example", "A"), ["127.0.0.2"]);

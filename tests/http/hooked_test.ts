@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseAddress, parseNetwork } from "../../lib/address.ts";
+import { Calls } from "../../lib/calls.ts";
 import type { Change } from "../../lib/change.ts";
 import { Clients, digest } from "../../lib/clients.ts";
 import { HookError } from "../../lib/hooks/hooks.ts";
@@ -7,6 +8,7 @@ import type { HookName } from "../../lib/hooks/messages.ts";
 import { parseHostname } from "../../lib/hostname.ts";
 import { createHandler } from "../../lib/http/handler.ts";
 import type { HookedOptions } from "../../lib/http/hooked.ts";
+import { Observer } from "../../lib/http/observer.ts";
 import { createLog } from "../../lib/log.ts";
 import { parseInterfaceId } from "../../lib/prefix.ts";
 import { basic } from "./ask.ts";
@@ -37,6 +39,7 @@ function setup({ own, known = [], networks, hasPrefix = false }: Setup) {
   });
   const updates: string[] = [];
   const lines: string[] = [];
+  const calls = new Calls();
   const handler = createHandler({
     clients,
     updater: {
@@ -61,6 +64,7 @@ function setup({ own, known = [], networks, hasPrefix = false }: Setup) {
       ttlOf: () => 77,
       isKnown: ({ name }) => known.includes(name),
     },
+    observer: new Observer(calls),
   });
   const answer = async (
     target: string,
@@ -76,7 +80,7 @@ function setup({ own, known = [], networks, hasPrefix = false }: Setup) {
     );
     return `${status} ${body}`;
   };
-  return { answer, updates, lines };
+  return { answer, updates, lines, calls };
 }
 
 function changeText({ name, ttl, address, commands }: Change): string {
@@ -280,4 +284,19 @@ Deno.test("over dyndns2 the key that hooks get is the password", async () => {
   const failing = setup({ own: { getHost: fail("FAIL") } });
   const headers = basic("user", "k");
   assertEquals(await failing.answer("/nic/update?hostname=a.dyn.example", { headers }), "500 911");
+});
+
+Deno.test("a call for which a hook has no commands is a call of all its hosts", async () => {
+  for (const result of ["FAIL", "BUSY"] as const) {
+    const { answer, updates, calls } = setup({
+      own: { nsupdateCommands: fail(result) },
+      hasPrefix: true,
+    });
+    await answer("/k", { from: "2001:db8::1" });
+    const told = [...calls.all()].map(([name, { from, answer }]) => `${name} ${from} ${answer}`);
+    assertEquals([told, updates], [[
+      `a.dyn.example 2001:db8::1 ${result}`,
+      `b.dyn.example 2001:db8::1 ${result}`,
+    ], []]);
+  }
 });

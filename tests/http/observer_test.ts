@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { parseNetwork } from "../../lib/address.ts";
 import { Calls } from "../../lib/calls.ts";
 import { Clients, digest } from "../../lib/clients.ts";
 import type { Result } from "../../lib/dns/updater.ts";
@@ -25,7 +26,7 @@ async function after(...requests: [target: string, from?: string, password?: str
     prefix: { length: 64, hosts: [nas] },
   });
   clients.add(digest("one"), { hosts: hosts.slice(0, 1), limits: { family: 4 } });
-  const calls = new Calls({ now: () => 5 });
+  const calls = new Calls({ now: () => 5, clock: () => 0 });
   const observer = new Observer(calls);
   const handler = createHandler({
     clients,
@@ -34,7 +35,7 @@ async function after(...requests: [target: string, from?: string, password?: str
         changes.map(({ name, type }): Result => name === a ? "OK" : type === "A" ? "FAIL" : "BUSY"),
     },
     log: createLog({ write: () => {} }),
-    trustedProxies: [],
+    trustedProxies: [parseNetwork("10.0.0.1")!],
     proxyHeader: "X-Forwarded-For",
     dyndns2: { paths: ["/nic/update"] },
     observer,
@@ -73,6 +74,19 @@ Deno.test("a call whose address is not taken is a call", async () => {
   assertEquals(own.calls.of(a)?.answer, "FAIL");
 });
 
+Deno.test("a call through a proxy that does not say whose it is is a call", async () => {
+  for (
+    const request of [
+      ["/both", "10.0.0.1"],
+      ["/nic/update?hostname=a.dyn.example", "10.0.0.1", "both"],
+    ] as const
+  ) {
+    const { calls } = await after([...request]);
+    assertEquals([calls.of(a)?.answer, calls.of(a)?.from], ["FAIL", "a client behind 10.0.0.1"]);
+    assertEquals(calls.of(b)?.answer, request[0] === "/both" ? "FAIL" : undefined);
+  }
+});
+
 Deno.test("every answer is counted, by protocol and status", async () => {
   const { calls, requests } = await after(
     ["/wrong"],
@@ -103,6 +117,9 @@ Deno.test("a host behind the router has called where the request brings a prefix
 });
 
 Deno.test("over dyndns2 only the hosts that were asked for have called", async () => {
-  const { calls } = await after(["/nic/update?hostname=a.dyn.example", "192.0.2.1", "both"]);
-  assertEquals([calls.of(a)?.answer, calls.of(b)], ["OK", undefined]);
+  for (const [query, answer] of [["", "OK"], ["&myip=999", "BADIP"]]) {
+    const target = `/nic/update?hostname=a.dyn.example${query}`;
+    const { calls } = await after([target, "192.0.2.1", "both"]);
+    assertEquals([calls.of(a)?.answer, calls.of(b)], [answer, undefined]);
+  }
 });

@@ -54,6 +54,7 @@ Deno.test("parse() takes a limited client's key from its networks, and its addre
       clients,
       warn: (line) => warned.push(line),
       refused: (_client, key, { problem }) => warned.push(`key ${clients.idOf(key)}: ${problem}`),
+      failed: () => {},
     });
     const address = parseAddress(from);
     const caller = address === undefined
@@ -76,6 +77,7 @@ Deno.test("parse() names the key that was found, also where it came escaped", ()
       clients,
       warn: (line) => warned.push(line),
       refused: (_client, key, { problem }) => warned.push(`key ${clients.idOf(key)}: ${problem}`),
+      failed: () => {},
     });
     parse({ method: "GET", target, headers: new Headers() }, caller);
     assertEquals(warned, [`key ${keyId(digest(key))}: address fe80::1 refused (link-local)`]);

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { freePort } from "../../tools/named.ts";
-import { AskError, askReport } from "../../lib/status/ask.ts";
+import { AskError, askReport, endpointToAsk } from "../../lib/status/ask.ts";
 import { REPORT } from "./sample.ts";
 
 /** A server with one answer, at each of the loopback addresses; its port. */
@@ -36,10 +36,37 @@ Deno.test("askReport() gets the report from where the configuration listens", as
   });
 });
 
+Deno.test("it is asked where this machine may ask, if there is such a place", () => {
+  const table: [hostnames: (string | undefined)[], asked: string | undefined][] = [
+    [["192.0.2.1", "127.0.0.1"], "127.0.0.1"],
+    [["192.0.2.1", "::1", "127.0.0.1"], "::1"],
+    [["192.0.2.1", undefined], undefined],
+    [["192.0.2.1", "0.0.0.0"], "0.0.0.0"],
+    [["192.0.2.1", "192.0.2.2"], "192.0.2.1"],
+  ];
+  for (const [hostnames, asked] of table) {
+    const endpoints = hostnames.map((hostname) => ({ hostname, port: 9053 }));
+    assertEquals(endpointToAsk(endpoints), { hostname: asked, port: 9053 });
+  }
+  assertEquals(endpointToAsk([]), undefined);
+});
+
 Deno.test("askReport() says why it got none", async () => {
   const answers: [() => Response | Promise<Response>, string][] = [
-    [() => new Response("not for you", { status: 403 }), "PLACE answers 403: not for you"],
+    [() => new Response("not for you\n", { status: 403 }), "PLACE answers 403: not for you"],
     [() => new Response("203.0.113.7"), "what answers on PLACE is not sftdyn's status"],
+    [
+      () => Response.json({ ...REPORT, hosts: [null] }),
+      "what answers on PLACE is not sftdyn's status",
+    ],
+    [
+      () => Response.json({ ...REPORT, since: "\x1b[2J" }),
+      "what answers on PLACE is not sftdyn's status",
+    ],
+    [
+      () => Response.json({ ...REPORT, hosts: [{ ...REPORT.hosts[0], answer: 3 }] }),
+      "what answers on PLACE is not sftdyn's status",
+    ],
     [() => Response.json({ hosts: 3 }), "what answers on PLACE is not sftdyn's status"],
     [() => Response.json(null), "what answers on PLACE is not sftdyn's status"],
   ];

@@ -93,6 +93,16 @@ test("each nameserver is asked about its first host, whichever answers it", asyn
   assertEquals([asked.length, open()], [3, 0]);
 });
 
+test("a nameserver that has no host in the configuration is asked about one of a hook", async () => {
+  const others = ["x.four.example", "y.four.example", "x.one.example"].map(parseHostname);
+  const { health, asked } = world(() => ({ kind: "yes" }), { zones }, { others: () => others });
+  assertEquals(await health.faults(), []);
+  assertEquals(asked.slice(-2), [
+    "3: three.example a.three.example A 5000",
+    "4: four.example x.four.example A 5000",
+  ]);
+});
+
 test("what a nameserver says is a fault with its name, unless the host is an alias", async () => {
   const answers = [refused, { kind: "refused", reason: ALIAS_REASON, isElsewhere: false } as const];
   const { health } = world((port) => answers[port - 1] ?? { kind: "unreachable", reason: "gone" }, {

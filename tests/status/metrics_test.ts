@@ -1,21 +1,29 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Calls } from "../../lib/calls.ts";
+import { Clients, digest } from "../../lib/clients.ts";
 import { parseHostname } from "../../lib/hostname.ts";
 import { Observer } from "../../lib/http/observer.ts";
 import { atOnce } from "../../lib/slices.ts";
 import { Metric } from "../../lib/status/exposition.ts";
 import { LongText } from "../../lib/status/long_text.ts";
+import { DifferentHosts } from "../../lib/status/status.ts";
 import { metrics, type MetricsSources } from "../../lib/status/metrics.ts";
 
+function hosts(...labels: string[]) {
+  const names = new Set(labels.map((label) => parseHostname(`${label}.dyn.example`)));
+  return { hosts: names.size, names };
+}
+
 function textOf(changes: Partial<MetricsSources> = {}): string {
-  const calls = new Calls({ now: () => 2500 });
+  const calls = new Calls({ now: () => 2500, clock: () => 0 });
   return new TextDecoder().decode(atOnce(metrics({
     version: "1.2.3",
     startedAt: 1500,
     calls,
     observer: new Observer(calls),
     clients: 2,
-    hosts: 3,
+    ...hosts("a", "b", "c"),
+    hasOthers: false,
     mostHosts: 3,
     load: { waiting: 4, sessions: 5 },
     connections: { strangers: 6, proxies: 7, refused: 8, closed: 9 },
@@ -26,7 +34,7 @@ function textOf(changes: Partial<MetricsSources> = {}): string {
 }
 
 Deno.test("each metric has a help, a type and its samples behind each other", () => {
-  const calls = new Calls({ now: () => 2500 });
+  const calls = new Calls({ now: () => 2500, clock: () => 0 });
   for (const label of ["a", "b"]) {
     const name = parseHostname(`${label}.dyn.example`);
     calls.called(name, "192.0.2.1", [label === "a" ? "OK" : "BADIP"]);
@@ -61,7 +69,7 @@ Deno.test("each metric has a help, a type and its samples behind each other", ()
 
 Deno.test("without https there is no expiry, and with too many hosts nothing of each", () => {
   assertEquals(/expiry/.test(textOf()), false);
-  const calls = new Calls({ now: () => 2500 });
+  const calls = new Calls({ now: () => 2500, clock: () => 0 });
   calls.called(parseHostname("a.dyn.example"), "192.0.2.1", ["OK"]);
   const isListed = (changes: Partial<MetricsSources>) => {
     const text = textOf({ calls, ...changes });
@@ -69,11 +77,23 @@ Deno.test("without https there is no expiry, and with too many hosts nothing of 
     assertEquals(/host="/.test(text), !isLeftOut);
     return !isLeftOut;
   };
-  assertEquals(isListed({ hosts: 3 }), true);
-  assertEquals(isListed({ hosts: 4 }), false);
-  assertEquals(isListed({ hosts: 0, mostHosts: 1 }), true);
+  assertEquals(isListed({}), true);
+  assertEquals(isListed(hosts("a", "b", "c", "d")), false);
+  assertEquals(isListed({ ...hosts(), hasOthers: true, mostHosts: 1 }), true);
   // Hosts of hooks are in no configuration.
-  assertEquals(isListed({ hosts: 0, mostHosts: 0 }), false);
+  assertEquals(isListed({ ...hosts(), hasOthers: true, mostHosts: 0 }), false);
+});
+
+Deno.test("nothing is told of a host that is in the configuration no more", () => {
+  const calls = new Calls();
+  for (const name of hosts("a", "gone", "b").names) calls.called(name, "192.0.2.1", ["OK"]);
+  const told = (changes: Partial<MetricsSources>) => {
+    const samples = textOf({ calls, ...changes }).matchAll(/up_to_date\{host="([^."]*)/g);
+    return [...samples].map(([, label]) => label);
+  };
+  assertEquals(told({ mostHosts: 3 }), ["a", "b"]);
+  assertEquals(told({ mostHosts: 3, hasOthers: true }), ["a", "gone", "b"]);
+  assertEquals(told({ ...hosts("a", "b"), mostHosts: 2 }), ["a", "b"], "it takes no room");
 });
 
 Deno.test("labels and helps are escaped, and a long text is whole", () => {
@@ -92,4 +112,21 @@ Deno.test("labels and helps are escaped, and a long text is whole", () => {
   ]);
   assertEquals(lines.length, 4 + 10_000 + 1);
   assertMatch(lines.at(-2)!, /^m 9999$/);
+});
+
+Deno.test("where there are too many hosts, they are counted once", () => {
+  let asked = 0;
+  const clients = new Clients();
+  for (const label of ["a", "b"]) {
+    clients.add(digest(label), { hosts: [{ name: parseHostname(`${label}.dyn.example`) }] });
+  }
+  const names = clients.names.bind(clients);
+  clients.names = () => (asked++, names());
+  const different = new DifferentHosts();
+  const all = hosts("a", "b");
+  assertEquals(atOnce(different.of(clients, 1)), all);
+  assertEquals(atOnce(different.of(clients, 1)), { ...all, names: undefined });
+  assertEquals(asked, 1);
+  assertEquals(atOnce(different.of(clients, 2)), all, "each is told of");
+  assertEquals(atOnce(different.of(new Clients(), 1)), hosts());
 });

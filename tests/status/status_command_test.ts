@@ -135,3 +135,13 @@ Deno.test("status() names the line that a configuration lacks", async () => {
     'status = "127.0.0.1:9053" above [clients], and reload sftdyn',
   ]);
 });
+
+Deno.test("a terminal is told nothing but text, in the table and as JSON", async () => {
+  const odd = "\x9b2J\x1b]0;\u2028";
+  const evil = { ...HOME, answer: odd as "OK", from: odd, a: odd, fault: odd, last_fault: ago(1) };
+  const report = { ...REPORT, hosts: [evil], faults: [odd] };
+  const printed = async (isJson: boolean) =>
+    (await statusOf(report, { isJson })).printed.join("\n");
+  for (const isJson of [false, true]) assertEquals(/[^\n -~]/.test(await printed(isJson)), false);
+  assertEquals(JSON.parse(await printed(true)), report);
+});
