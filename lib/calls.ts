@@ -78,6 +78,13 @@ export class Calls {
     return entry && this.#toldOf(entry);
   }
 
+  /** When a host was new that has not called yet; undefined: it was there from `since` on, or has called. */
+  newAt(name: Hostname): number | undefined {
+    const { calledAt, heardAt } = this.#entries.get(name) ?? {};
+    if (calledAt !== undefined || heardAt === undefined) return undefined;
+    return Math.round(heardAt + this.#look());
+  }
+
   /** When it called last, of the clock that nobody sets; where that is not known, it is not after this. */
   heardAt(name: Hostname): number {
     return this.#entries.get(name)?.heardAt ?? this.#heardSince;

@@ -82,4 +82,5 @@ Deno.test("how long a host is silent goes by a clock that nobody sets, and may c
   calls.expect(C);
   assertEquals([A, B, C].map((name) => calls.heardAt(name)), [10, 20, 30]);
   assertEquals(calls.of(C)?.calledAt, undefined, "it has not called");
+  assertEquals([A, B, C].map((name) => calls.newAt(name)), [undefined, undefined, 0]);
 });

@@ -100,6 +100,6 @@ function isReport({ time, since, faults, hosts, hosts_left_out: leftOut }: Statu
   return isTime(time) && isTime(since) && faults.every(isText) && typeof leftOut === "number" &&
     hosts.every((host) =>
       isText(host.host) && isOr(isText, host.a, host.aaaa, host.from, host.answer, host.fault) &&
-      isOr(isTime, host.last_call, host.last_change, host.last_fault)
+      isOr(isTime, host.since, host.last_call, host.last_change, host.last_fault)
     );
 }

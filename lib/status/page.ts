@@ -4,7 +4,15 @@ import { count } from "../count.ts";
 import { Markup, markup } from "./markup.ts";
 import { PAGE_STYLE } from "./page_style.ts";
 import type { HostReport, StatusReport } from "./report.ts";
-import { A_DAY, ageText, countSilence, type SilenceCounts, silenceOf, utcText } from "./silence.ts";
+import {
+  A_DAY,
+  ageText,
+  countSilence,
+  knownSince,
+  type SilenceCounts,
+  silenceOf,
+  utcText,
+} from "./silence.ts";
 
 /** The page of a report, as HTML; a thousand hosts take 10 ms. */
 export function pageOf(report: StatusReport): string {
@@ -84,7 +92,7 @@ ${report.hosts.map((host) => rowOf(host, report))}</tbody>
 function rowOf(host: HostReport, report: StatusReport): Markup {
   const { last_call, from, answer, last_change, last_fault, fault } = host;
   const call = last_call === null
-    ? [markup`not since`, timeOf(report.since, utcText(report.since))]
+    ? [markup`not since`, timeOf(knownSince(host, report), utcText(knownSince(host, report)))]
     : [agoOf(last_call, report), markup`from ${foldable(from!)}`];
   const isGood = answer === "OK" || answer === "UPTODATE";
   return markup`<tr class="${silenceOf(host, report, A_DAY)}"><th scope="row">${

@@ -26,6 +26,8 @@ export interface HostReport {
   /** As far as the nameserver has said it; "none" if there is no record. */
   readonly a: string | null;
   readonly aaaa: string | null;
+  /** From when on its calls are known, if it was new after the report's `since`, and has not called. */
+  readonly since: string | null;
   readonly last_call: string | null;
   /** Where that came from. */
   readonly from: string | null;
@@ -36,7 +38,7 @@ export interface HostReport {
 }
 
 export interface HostReportsOptions {
-  calls: Pick<Calls, "of" | "all">;
+  calls: Pick<Calls, "of" | "all" | "newAt">;
   /** Those of the configuration. */
   names: Iterable<Hostname>;
   /** Whether hooks name hosts, too: all that have called are hosts then. */
@@ -81,6 +83,7 @@ export function* hostReports(
       host,
       a: addressOf(host, "A") ?? null,
       aaaa: addressOf(host, "AAAA") ?? null,
+      since: timeText(calls.newAt(host)),
       last_call: timeText(calledAt),
       from: calledAt === undefined ? null : from!,
       answer: answer ?? null,

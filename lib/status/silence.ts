@@ -6,17 +6,27 @@ import type { HostReport, StatusReport } from "./report.ts";
 /** What one looks at, if nobody says how long is too long. */
 export const A_DAY = 24 * 60 * 60 * 1000;
 
-/** "called", within the time; "unknown": not since a start that is not so long ago. */
+/** "called", within the time; "unknown": not since its start, or the host's, which is not so long ago. */
 export type Silence = "silent" | "called" | "unknown";
 
 /** Whether a host has been silent for so many milliseconds when the report was made. */
 export function silenceOf(
-  { last_call }: HostReport,
-  { time, since }: Pick<StatusReport, "time" | "since">,
+  host: HostReport,
+  report: Pick<StatusReport, "time" | "since">,
   limit: number,
 ): Silence {
-  if (Date.parse(time) - Date.parse(last_call ?? since) >= limit) return "silent";
+  const { last_call } = host;
+  const since = last_call ?? knownSince(host, report);
+  if (Date.parse(report.time) - Date.parse(since) >= limit) return "silent";
   return last_call === null ? "unknown" : "called";
+}
+
+/** From when on it is known that a host has not called. */
+export function knownSince(
+  { since }: Pick<HostReport, "since">,
+  report: Pick<StatusReport, "since">,
+): string {
+  return since ?? report.since;
 }
 
 export interface SilenceCounts {

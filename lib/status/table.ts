@@ -3,7 +3,7 @@
 import { type Colour, coloured } from "../colour.ts";
 import { oneLine } from "../log.ts";
 import type { HostReport, StatusReport } from "./report.ts";
-import { ageText, silenceOf } from "./silence.ts";
+import { ageText, knownSince, silenceOf } from "./silence.ts";
 
 export interface TableOptions {
   /** Milliseconds after which a host counts as silent. */
@@ -81,7 +81,9 @@ function rowOf(host: HostReport, report: StatusReport, limit: number): Row {
   return {
     HOST: textCell(host.host),
     CALLED: {
-      text: last_call === null ? `not in ${short(report.since, report)}` : ago(last_call),
+      text: last_call === null
+        ? `not in ${short(knownSince(host, report), report)}`
+        : ago(last_call),
       colour: isSilent ? "yellow" : undefined,
     },
     ANSWER: { ...textCell(answer), colour: isGood ? undefined : "red" },

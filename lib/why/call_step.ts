@@ -2,9 +2,9 @@
 
 import type { Config } from "../config/config.ts";
 import type { Hostname } from "../hostname.ts";
-import { AskError, askReport } from "../status/ask.ts";
+import { AskError, askReport, endpointToAsk } from "../status/ask.ts";
 import type { HostReport } from "../status/report.ts";
-import { A_DAY, ageText, silenceOf, utcText } from "../status/silence.ts";
+import { A_DAY, ageText, knownSince, silenceOf, utcText } from "../status/silence.ts";
 import type { Links } from "./links.ts";
 
 /** Milliseconds: it may have to wait for its nameservers first. */
@@ -17,7 +17,7 @@ export async function callStep(
   links: Links,
   ask: typeof askReport = askReport,
 ): Promise<HostReport | undefined> {
-  const endpoint = status?.endpoints[0];
+  const endpoint = endpointToAsk(status?.endpoints ?? []);
   if (endpoint === undefined) {
     links.note("last call: not known: status is not configured");
     return undefined;
@@ -41,7 +41,9 @@ export async function callStep(
   }
   const { last_call: at, from, answer, last_fault, fault } = own;
   if (at === null) {
-    links.note(`last call: none since sftdyn started, ${utcText(report.since)}`);
+    links.note(
+      `last call: none since ${utcText(knownSince(own, report))}, from when on its calls are known`,
+    );
     return own;
   }
   const call = `last call: ${ageText(at, report)} ago, ${utcText(at)}, from ${from}`;

@@ -17,6 +17,7 @@ export function host(name: string, known: Partial<HostReport> = {}): HostReport 
     host: name as Hostname,
     a: null,
     aaaa: null,
+    since: null,
     last_call: null,
     from: null,
     answer: null,

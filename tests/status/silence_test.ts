@@ -29,6 +29,11 @@ Deno.test("silenceOf() counts from the last call, or from when calls are known",
   }
 });
 
+Deno.test("silenceOf() counts a new host from when it was new", () => {
+  assertEquals(silenceOf(host("a.example", { since: ago(60) }), REPORT, A_DAY), "unknown");
+  assertEquals(silenceOf(host("a.example", { since: ago(DAY) }), REPORT, A_DAY), "silent");
+});
+
 Deno.test("countSilence() counts all hosts", () => {
   const counts = { all: 5, silent: 4, unknown: 0, moreSilent: "", moreUnknown: "" } as const;
   assertEquals(countSilence(REPORT, A_DAY), counts);

@@ -10,6 +10,7 @@ const CALLED: HostReport = {
   host,
   a: null,
   aaaa: null,
+  since: null,
   last_call: "2026-11-28T12:00:00.000Z",
   from: "192.0.2.1",
   answer: "OK",
@@ -58,7 +59,7 @@ Deno.test("what is not known of the last call is no broken link", async () => {
     "warning: last call: not known: nobody listens",
   ]);
   assertEquals(await call({ last_call: null }), [
-    "note: last call: none since sftdyn started, 2026-11-20 12:00:00 UTC",
+    "note: last call: none since 2026-11-20 12:00:00 UTC, from when on its calls are known",
   ]);
   assertEquals(await call({}, { hosts: [] }), [
     "warning: last call: the sftdyn that runs does not know a.dyn.example: was it reloaded since?",
