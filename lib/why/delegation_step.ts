@@ -24,7 +24,9 @@ export async function delegationStep(options: DelegationOptions, links: Links): 
   if (zone === "") return;
   const parent = await parentZone(options);
   if (parent === undefined) {
-    return links.warning("delegation: not known: this machine's resolver knows no zone above");
+    return links.warning(
+      "delegation: not known: this machine's resolver (/etc/resolv.conf) does not answer, or knows no zone above",
+    );
   }
   const found = await askParent(parent.nameservers, options);
   const place = `delegation: zone ${parent.name || "."}`;

@@ -39,7 +39,7 @@ Deno.test("what cannot be known of a delegation is no broken link", async () => 
     `note: ${AT}: ${note}`,
   ]);
   assertEquals(await delegation({}, ABOVE), [
-    "warning: delegation: not known: this machine's resolver knows no zone above",
+    "warning: delegation: not known: this machine's resolver (/etc/resolv.conf) does not answer, or knows no zone above",
   ]);
   assertEquals(await delegation({}), [
     "warning: delegation: zone example: not known: none of its nameservers answers over TCP",
