@@ -64,19 +64,23 @@ for (const scheme of SCHEMES) {
       const conf = ddclientConf(served, scheme, "web");
       assertMatch(
         await ddclient(served, conf),
-        /SUCCESS: +updating home\.dyn\.example: good: IP address set to 127\.0\.0\.1/,
+        /SUCCESS: +updating home\.dyn\.example: good: IP(?:v[46])? address set to 127\.0\.0\.1/,
       );
       assertEquals(await named.dig("home.dyn.example", "A"), ["127.0.0.1"]);
       // It has forgotten what it sent.
       assertMatch(await ddclient(served, conf), /updating home\.dyn\.example: nochg: /);
       const both = await ddclient(served, two.ddclient(conf));
-      assertMatch(both, /updating home\.dyn\.example: nochg: /);
-      assertMatch(both, /updating nas\.dyn\.example: good: IP address set to 127\.0\.0\.1/);
+      // Later versions tell of several hosts in one line.
+      assertMatch(both, /updating home\.dyn\.example\S*: nochg: /);
+      assertMatch(
+        both,
+        /updating \S*nas\.dyn\.example: good: IP(?:v[46])? address set to 127\.0\.0\.1/,
+      );
       assertEquals(await named.dig("nas.dyn.example", "A"), ["127.0.0.1"]);
       const ipv6 = ddclientConf(served, scheme, "cmd");
       assertMatch(
         await ddclient(served, ipv6),
-        /updating home\.dyn\.example: good: IP address set to ::1/,
+        /updating home\.dyn\.example: good: IP(?:v[46])? address set to ::1/,
       );
       assertEquals(await named.dig("home.dyn.example", "AAAA"), ["::1"]);
       assertEquals(await named.dig("home.dyn.example", "A"), ["127.0.0.1"]);
@@ -88,7 +92,7 @@ for (const scheme of SCHEMES) {
       const { named, program } = served;
       const conf = `min-error-interval=0\n${ddclientConf(served, scheme, "web")}`;
       const wrong = await ddclient(served, conf.replace(KEY, `${KEY}x`));
-      assertMatch(wrong, /FAILED: +updating home\.dyn\.example: authorization failed/);
+      assertMatch(wrong, /FAILED: +updating home\.dyn\.example: auth(?:oriz|entic)ation failed/);
       await program.logged(/warning: unknown key from (127\.0\.0\.1|::1)\n/);
       const unknown = await ddclient(served, conf.replace(/^home\./m, "other."));
       assertMatch(unknown, /FAILED: +updating other\.dyn\.example: nohost: /);
@@ -97,7 +101,10 @@ for (const scheme of SCHEMES) {
       const down = await ddclient(served, conf);
       assert(!/SUCCESS|: good|: nochg/.test(down), down);
       await named.restart();
-      assertMatch(await ddclient(served, conf, true), /home\.dyn\.example: good: IP address set/);
+      assertMatch(
+        await ddclient(served, conf, true),
+        /home\.dyn\.example: good: IP(?:v[46])? address set/,
+      );
       assertEquals(await named.dig("home.dyn.example", "A"), ["127.0.0.1"]);
       // It remembers.
       assert(!/updating/.test((await ddclient(served, conf, true)).replace(/^.*CACHE.*$/gm, "")));
@@ -182,7 +189,7 @@ for (const scheme of SCHEMES) {
         const conf = inadynConf(served, scheme, path).replace(KEY, `${KEY}x`);
         const { code, stderr } = await inadyn(served, conf);
         assert(code !== 0, stderr);
-        assertMatch(stderr, protocol === "dyndns2" ? /Authentication failure/ : /403 Forbidden/);
+        assertMatch(stderr, /Authentication failure|403 Forbidden/);
         await served.program.logged(/warning: unknown key from (127\.0\.0\.1|::1)\n/);
         assertEquals(await served.named.dig("home.dyn.example", "ANY"), []);
       });
