@@ -5,6 +5,7 @@ import { closestWord } from "../closest_word.ts";
 import type { Config } from "../config/config.ts";
 import type { Owner } from "../config/client_reader.ts";
 import type { Hostname } from "../hostname.ts";
+import { prefixText } from "../prefix.ts";
 import type { Links } from "./links.ts";
 
 /** Clients with a line each. */
@@ -45,8 +46,7 @@ function limitTexts({ limits, address, prefix }: Client, host: Hostname): string
   const { networks, family, isPublicOnly } = limits ?? {};
   const texts: string[] = [];
   if (networks !== undefined) {
-    const names = networks.map(({ address, bits }) => `${address.text}/${bits}`);
-    texts.push(`only from ${names.join(", ")}`);
+    texts.push(`only from ${networks.map(prefixText).join(", ")}`);
   }
   if (family !== undefined) texts.push(`only IPv${family}`);
   if (isPublicOnly) texts.push("no private addresses");
