@@ -3,6 +3,9 @@
 import { parseAddress } from "./address.ts";
 import { parseHostname } from "./hostname.ts";
 
+/** Where nameservers listen (RFC 1035, section 4.2). */
+export const DNS_PORT = 53;
+
 export interface Endpoint {
   /** An address in canonical text, or a host name; undefined is every interface of both families. */
   readonly hostname: string | undefined;
@@ -35,10 +38,10 @@ export function parseListen(text: string): Endpoint {
  */
 export function parseNameserver(text: string): Endpoint {
   const address = parseAddress(text);
-  if (address !== undefined && !address.zoned) return { hostname: address.text, port: 53 };
+  if (address !== undefined && !address.zoned) return { hostname: address.text, port: DNS_PORT };
   const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(\d+))?$/.exec(text) ??
     fail(`expected "HOST" or "HOST:PORT", got ${JSON.stringify(text)}`);
-  const port = digits === undefined ? 53 : parsePort(digits);
+  const port = digits === undefined ? DNS_PORT : parsePort(digits);
   const host = bracketed ?? plain!;
   const hostAddress = parseAddress(host);
   if (hostAddress !== undefined && !hostAddress.zoned) return { hostname: hostAddress.text, port };

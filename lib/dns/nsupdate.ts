@@ -6,7 +6,7 @@
 
 import { local, parseAddress } from "../address.ts";
 import type { AddressType, Change } from "../change.ts";
-import { type Endpoint, endpointText } from "../endpoint.ts";
+import { DNS_PORT, type Endpoint, endpointText } from "../endpoint.ts";
 import { errorMessage } from "../error_message.ts";
 import type { Hostname } from "../hostname.ts";
 import type { Nameserver } from "../nameserver.ts";
@@ -80,7 +80,6 @@ const LOST = 1000;
 const MAX_SESSIONS = 32;
 const IDLE = 60_000;
 const MAX_AGE = 10 * 60_000;
-const DNS_PORT = 53;
 /** Names are checked already, and may begin with an underscore. */
 const PREAMBLE = "check-names off\n";
 /** Addresses that no record is ever set to, so that deleting one changes nothing. */

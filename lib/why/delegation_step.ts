@@ -1,5 +1,6 @@
 /** Whether the zone above leads to a zone's nameservers. */
 
+import { DNS_PORT } from "../endpoint.ts";
 import { type Ask, type DnsAnswer, DnsError, type DnsRecord } from "./dns_client.ts";
 import type { Links } from "./links.ts";
 import { isIn, type Nameservers } from "./nameservers_step.ts";
@@ -17,7 +18,6 @@ export interface DelegationOptions {
 
 /** Nameservers of the zone above that are asked, each the same. */
 const MAX_ASKED = 6;
-const DNS_PORT = 53;
 
 export async function delegationStep(options: DelegationOptions, links: Links): Promise<void> {
   const { zone } = options;

@@ -1,5 +1,6 @@
 /** What each nameserver of a zone says of a host. */
 
+import { DNS_PORT } from "../endpoint.ts";
 import type { Hostname } from "../hostname.ts";
 import { type Ask, DnsError } from "./dns_client.ts";
 import { addressesText, type HostView, isOlder, valuesOf, viewOf } from "./host_view.ts";
@@ -23,7 +24,6 @@ export type Nameservers = ReadonlyMap<string, readonly string[]>;
 /** What is asked of one zone: more are named by nobody. */
 const MAX_NAMES = 13;
 const MAX_ADDRESSES = 6;
-const DNS_PORT = 53;
 
 interface Seen {
   readonly place: string;

@@ -1,6 +1,7 @@
 /** What the nameserver has that takes the updates. */
 
 import { parseAddress } from "../address.ts";
+import { DNS_PORT } from "../endpoint.ts";
 import type { Hostname } from "../hostname.ts";
 import { type Nameserver, nameserverText } from "../nameserver.ts";
 import type { HostReport } from "../status/report.ts";
@@ -25,8 +26,6 @@ export interface Primary {
   /** undefined: it tells us nothing. */
   readonly own: { readonly server: Server; readonly view: HostView } | undefined;
 }
-
-const DNS_PORT = 53;
 
 export async function primaryStep(options: PrimaryOptions, links: Links): Promise<Primary> {
   const { host, nameserver, ask, known } = options;
