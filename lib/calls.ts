@@ -39,8 +39,6 @@ type Entry = { -readonly [name in keyof HostCalls]: HostCalls[name] } & {
   heardAt: number | undefined;
 };
 
-const WORST_FIRST: readonly LastAnswer[] = ["BADIP", "FAIL", "BUSY", "OK", "UPTODATE"];
-
 export class Calls {
   readonly #most: number;
   readonly #now: () => number;
@@ -105,12 +103,12 @@ export class Calls {
     for (const [name, entry] of this.#entries) yield [name, this.#toldOf(entry)];
   }
 
-  /** The host has called, and it was told this: of several in one call, the worst. */
-  called(name: Hostname, from: string, answers: readonly LastAnswer[]): void {
+  /** The host has called, and it was told this. */
+  called(name: Hostname, from: string, answer: LastAnswer): void {
     const entry = this.#entry(name);
     entry.calledAt = entry.heardAt = this.#clock();
     entry.from = from;
-    entry.answer = worst(answers);
+    entry.answer = answer;
   }
 
   /** A record of it was changed. */
@@ -168,12 +166,4 @@ export class Calls {
       this.#entries.delete(name);
     }
   }
-}
-
-function worst(answers: readonly LastAnswer[]): LastAnswer {
-  // As a rule.
-  if (answers.length === 1) return answers[0]!;
-  let least = WORST_FIRST.length - 1;
-  for (const answer of answers) least = Math.min(least, WORST_FIRST.indexOf(answer));
-  return WORST_FIRST[least]!;
 }

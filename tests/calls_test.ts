@@ -13,10 +13,10 @@ Deno.test("of a host its last call, last change and last fault are known", () =>
   const calls = new Calls({ now: () => time, clock: () => time - 900 });
   assertEquals([calls.since, calls.size, calls.of(A)], [1000, 0, undefined]);
   time = 2000;
-  calls.called(A, "192.0.2.1", ["OK", "UPTODATE"]);
+  calls.called(A, "192.0.2.1", "OK");
   calls.changed(A);
   time = 3000;
-  calls.called(A, "192.0.2.2", ["UPTODATE", "FAIL"]);
+  calls.called(A, "192.0.2.2", "FAIL");
   calls.failed(A, "A could not be set to 192.0.2.2: refused");
   calls.failed(B, "AAAA could not be set to ::2: refused");
   const fault = { at: 3000, reason: "A could not be set to 192.0.2.2: refused" };
@@ -39,7 +39,7 @@ Deno.test("how long ago something was stays true when the clock is set", () => {
     return [calls.since, calledAt!, changedAt!, fault!.at].map((time) => ahead + clock - time);
   };
   clock = 5000;
-  calls.called(A, "192.0.2.1", ["OK"]);
+  calls.called(A, "192.0.2.1", "OK");
   calls.changed(A);
   calls.failed(A, "why");
   clock = 65_000;
@@ -54,18 +54,12 @@ Deno.test("how long ago something was stays true when the clock is set", () => {
   assertEquals(calls.of(A)!.calledAt, calledAt);
 });
 
-Deno.test("a call that asks for nothing is UPTODATE, as its answer is", () => {
-  const calls = new Calls();
-  calls.called(A, "192.0.2.1", []);
-  assertEquals(calls.of(A)?.answer, "UPTODATE");
-});
-
 Deno.test("where there are too many, the first are forgotten, and it is told since when all are known", () => {
   let time = 0;
   const calls = new Calls({ most: 2, now: () => time, clock: () => time });
   for (const [i, name] of [A, B, C].entries()) {
     time = i + 1;
-    calls.called(name, "192.0.2.1", ["OK"]);
+    calls.called(name, "192.0.2.1", "OK");
   }
   assertEquals([...calls.all()].map(([name]) => name), [B, C]);
   assertEquals(calls.since, 1, "A may have called at 1, and not after");
@@ -76,7 +70,7 @@ Deno.test("how long a host is silent goes by a clock that nobody sets, and may c
   let [time, clock] = [1000, 10];
   const calls = new Calls({ now: () => time, clock: () => clock });
   clock = 20;
-  calls.called(B, "192.0.2.1", ["OK"]);
+  calls.called(B, "192.0.2.1", "OK");
   [time, clock] = [0, 30];
   calls.changed(A);
   calls.expect(C);

@@ -55,7 +55,7 @@ class Watched {
   /** Calls from these addresses, and is told so. */
   async call(name: typeof A, ...addresses: string[]): Promise<void> {
     for (const address of addresses) await this.world.set(name, address);
-    this.calls.called(name, "192.0.2.1", ["OK"]);
+    this.calls.called(name, "192.0.2.1", "OK");
   }
 
   /** Lets the time pass, with a poll at its end. */
@@ -83,7 +83,7 @@ test("a host that does not call loses its addresses, once, and its next call set
   await watched.call(A, "192.0.2.1", "2001:db8::1");
   await watched.call(B, "192.0.2.2");
   await watched.poll(AFTER - HOUR);
-  calls.called(B, "192.0.2.2", ["UPTODATE"]);
+  calls.called(B, "192.0.2.2", "UPTODATE");
   watched.lines();
   await watched.poll(HOUR);
   assertEquals(watched.lines(), [
@@ -97,7 +97,7 @@ test("a host that does not call loses its addresses, once, and its next call set
   for (let i = 0; i < 3; i++) await watched.poll(6 * HOUR);
   assertEquals(world.server.messages.length, length);
   await watched.call(A, "192.0.2.3");
-  calls.called(B, "192.0.2.2", ["UPTODATE"]);
+  calls.called(B, "192.0.2.2", "UPTODATE");
   watched.lines();
   await watched.poll(AFTER);
   assertEquals(watched.lines().sort(), [
@@ -190,7 +190,7 @@ test("a host that calls while it is withdrawn keeps its address, whoever comes f
   await time.pass(2000);
   assertEquals([first.result, watched.zone(A)], ["OK", ["192.0.2.2", "none"]]);
   // It is not heard of yet: its answer is on its way.
-  calls.called(A, "192.0.2.2", ["OK"]);
+  calls.called(A, "192.0.2.2", "OK");
   await watched.poll(0);
   assertEquals(watched.zone(A), ["192.0.2.2", "none"]);
   // The call comes after.
@@ -211,7 +211,7 @@ test("a host that calls while others are looked at, or withdrawn, keeps its addr
   const clients = new class extends Clients {
     override *all() {
       yield* config.clients.all();
-      if (++looks === 2) watched.calls.called(early, "192.0.2.1", ["UPTODATE"]);
+      if (++looks === 2) watched.calls.called(early, "192.0.2.1", "UPTODATE");
     }
   }();
   const watched = new Watched(new World(time), { ...config, clients });
@@ -219,7 +219,7 @@ test("a host that calls while others are looked at, or withdrawn, keeps its addr
   await time.pass(AFTER);
   const polled = watched.withdrawal.poll();
   await settle();
-  watched.calls.called(late, "192.0.2.1", ["UPTODATE"]);
+  watched.calls.called(late, "192.0.2.1", "UPTODATE");
   await time.pass(5000);
   await polled;
   assertEquals(names.filter((name) => watched.zone(name)[0] !== "none"), [early, late]);
@@ -261,7 +261,7 @@ test("a reload in the middle ends it, as does the end", async (time) => {
 
 test("hosts that are new in the configuration count from now on", async (time) => {
   const calls = new Calls({ clock: time.now });
-  calls.called(B, "192.0.2.1", ["OK"]);
+  calls.called(B, "192.0.2.1", "OK");
   await time.pass(HOUR);
   // As well where nobody can be due yet.
   const options = { before: [A], now: time.now };

@@ -17,6 +17,7 @@ import {
   type Call,
   type Protocol,
   type ProtocolOptions,
+  resultsOf,
   RETRY_LATER,
   unknownKey,
   worstOf,
@@ -133,13 +134,11 @@ function hostOf({ hosts }: Client, text: string): Host | Word {
 }
 
 function respond(results: readonly Result[], call: Dyndns2Call): Answer {
-  const { hosts, addresses, prefixed = [], asked } = call;
-  const own = results.length - prefixed.length;
-  const each = own / hosts.length;
-  // No line is for the hosts behind the router, so each tells of them as well.
-  const others = results.slice(own);
+  const { hosts, addresses, asked } = call;
+  const { each, behind } = resultsOf(call, results);
   const worst = new Map(hosts.map((host, i) => {
-    return [host, worstOf([...results.slice(i * each, (i + 1) * each), ...others])];
+    // No line is for the hosts behind the router, so each tells of them as well.
+    return [host, worstOf([...each[i]!, ...behind])];
   }));
   const all = [...worst.values()];
   const suffix = addresses === "offline" || addresses.length === 0

@@ -4,7 +4,7 @@ import type { Calls, LastAnswer } from "../calls.ts";
 import type { Result } from "../dns/updater.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller } from "./client_address.ts";
-import type { Call, Callee, Protocol } from "./protocol.ts";
+import { type Call, type Callee, type Protocol, resultsOf, worstOf } from "./protocol.ts";
 
 /** "none": what is no request of any protocol. */
 export type ProtocolName = Protocol["name"] | "none";
@@ -33,23 +33,19 @@ export class Observer {
     for (const result of results) this.#results[result]++;
     // As a rule.
     if (hosts.length === 1 && prefixed.length === 0) {
-      return this.#calls.called(hosts[0]!.name, text, results);
+      return this.#calls.called(hosts[0]!.name, text, worstOf(results));
     }
-    // Of each host there are as many, one host's after the other's; then those behind the router.
-    const own = results.length - prefixed.length;
-    for (const [i, { name }] of prefixed.entries()) {
-      this.#calls.called(name, text, [results[own + i]!]);
-    }
-    const each = own / hosts.length;
+    const { each, behind } = resultsOf(call, results);
     for (const [i, { name }] of hosts.entries()) {
-      this.#calls.called(name, text, results.slice(i * each, (i + 1) * each));
+      this.#calls.called(name, text, worstOf(each[i]!));
     }
+    for (const [i, { name }] of prefixed.entries()) this.#calls.called(name, text, behind[i]!);
   }
 
   /** A call was not carried out. */
   refused({ hosts, prefix }: Callee, answer: LastAnswer, from: Caller): void {
     for (const { name } of [...hosts, ...prefix?.hosts ?? []]) {
-      this.#calls.called(name, from.text, [answer]);
+      this.#calls.called(name, from.text, answer);
     }
   }
 

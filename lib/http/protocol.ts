@@ -90,5 +90,18 @@ export function worstOf(results: readonly Result[]): Result {
   return WORST_FIRST.find((result) => results.includes(result)) ?? "UPTODATE";
 }
 
+/** The results of a call: those of each of its hosts, and of the hosts behind the client's router. */
+export function resultsOf(
+  { hosts, prefixed = [] }: Call,
+  results: readonly Result[],
+): { each: Result[][]; behind: Result[] } {
+  const own = results.length - prefixed.length;
+  const records = own / hosts.length;
+  return {
+    each: hosts.map((_, i) => results.slice(i * records, (i + 1) * records)),
+    behind: results.slice(own),
+  };
+}
+
 /** Seconds, where too many changes wait. */
 export const RETRY_LATER = { "retry-after": "10" } as const;

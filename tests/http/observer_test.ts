@@ -66,6 +66,12 @@ Deno.test("of several records of a host the worst result is known", async () => 
   assertEquals(results, [["OK", 2], ["FAIL", 1], ["BUSY", 1]]);
 });
 
+Deno.test("a call that asks for nothing is UPTODATE, as its answer is", async () => {
+  const { calls, requests, results } = await after(["/both?myip=preserve"]);
+  assertEquals([calls.of(a)?.answer, calls.of(b)?.answer], ["UPTODATE", "UPTODATE"]);
+  assertEquals([requests, results], [["secret_url 200 1"], []]);
+});
+
 Deno.test("a call whose address is not taken is a call", async () => {
   const named = await after(["/both?myip=999"]);
   assertEquals([named.calls.of(a)?.answer, named.calls.of(b)?.answer], ["BADIP", "BADIP"]);

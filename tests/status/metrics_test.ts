@@ -37,7 +37,7 @@ Deno.test("each metric has a help, a type and its samples behind each other", ()
   const calls = new Calls({ now: () => 2500, clock: () => 0 });
   for (const label of ["a", "b"]) {
     const name = parseHostname(`${label}.dyn.example`);
-    calls.called(name, "192.0.2.1", [label === "a" ? "OK" : "BADIP"]);
+    calls.called(name, "192.0.2.1", label === "a" ? "OK" : "BADIP");
     calls.changed(name);
   }
   const text = textOf({ calls, expiry: new Date(4500) });
@@ -70,7 +70,7 @@ Deno.test("each metric has a help, a type and its samples behind each other", ()
 Deno.test("without https there is no expiry, and with too many hosts nothing of each", () => {
   assertEquals(/expiry/.test(textOf()), false);
   const calls = new Calls({ now: () => 2500, clock: () => 0 });
-  calls.called(parseHostname("a.dyn.example"), "192.0.2.1", ["OK"]);
+  calls.called(parseHostname("a.dyn.example"), "192.0.2.1", "OK");
   const isListed = (changes: Partial<MetricsSources>) => {
     const text = textOf({ calls, ...changes });
     const isLeftOut = /^sftdyn_host_metrics_left_out 1$/m.test(text);
@@ -86,7 +86,7 @@ Deno.test("without https there is no expiry, and with too many hosts nothing of 
 
 Deno.test("nothing is told of a host that is in the configuration no more", () => {
   const calls = new Calls();
-  for (const name of hosts("a", "gone", "b").names) calls.called(name, "192.0.2.1", ["OK"]);
+  for (const name of hosts("a", "gone", "b").names) calls.called(name, "192.0.2.1", "OK");
   const told = (changes: Partial<MetricsSources>) => {
     const samples = textOf({ calls, ...changes }).matchAll(/up_to_date\{host="([^."]*)/g);
     return [...samples].map(([, label]) => label);

@@ -10,11 +10,11 @@ const name = (label: string) => parseHostname(`${label}.dyn.example`);
 Deno.test("hosts are in the order of their last call, before them those that have not called", () => {
   let clock = 0;
   const calls = new Calls({ now: () => Date.UTC(2026, 10, 5), clock: () => clock++ });
-  calls.called(name("b"), "192.0.2.1", ["OK"]);
+  calls.called(name("b"), "192.0.2.1", "OK");
   calls.changed(name("b"));
-  calls.called(name("a"), "192.0.2.2", ["UPTODATE"]);
+  calls.called(name("a"), "192.0.2.2", "UPTODATE");
   calls.failed(name("a"), "why");
-  calls.called(name("b"), "192.0.2.3", ["FAIL"]);
+  calls.called(name("b"), "192.0.2.3", "FAIL");
   const options = {
     calls,
     names: ["z", "a", "y", "a"].map(name),
